@@ -1,0 +1,1 @@
+"""From a researcher's file to tidy, trusted sessions."""
