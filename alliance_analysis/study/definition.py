@@ -1,0 +1,301 @@
+"""What a study.yml says, read key by key into frozen values; every wrong key becomes a problem with its line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alliance_analysis.study.keys import Keys, is_number
+from alliance_analysis.study.measure import Measure, build_measure
+from alliance_analysis.study.problems import Problem, nearest, show
+from alliance_analysis.study.vocabulary import (
+    BETWEEN,
+    CLIENT,
+    COLLECTED,
+    CONDITION,
+    DATE,
+    DETRENDED,
+    FIRST,
+    MODALITY,
+    PHASE,
+    PLANNED_SESSIONS,
+    SESSION,
+    STATUS,
+    SUBSCALES,
+    THERAPIST,
+    TIME,
+    WITHIN,
+)
+from alliance_analysis.study.yamlfile import KeyPath, read_yaml
+
+TOP_KEYS = (
+    "study", "data", "clients", "missing", "columns", "repeated_client_ids", "measures", "plan", "report",
+)  # fmt: skip
+STUDY_KEYS = ("title", "source", "simulated", "ethics")
+MEASURE_KEYS = (
+    "instrument", "label", "column", "items", "reverse", "min_answered", "range", "score", "higher_is_worse",
+    "collected", "recall_days", "centred",
+)  # fmt: skip
+PLAN_KEYS = ("primary", "sesoi", "hypotheses")
+REPORT_KEYS = ("min_cell", "max_gap_days")
+REPEATED = ("same_person", "different_people")
+SCORES = ("mean", "sum")
+
+SESSION_COLUMNS = (CLIENT, THERAPIST, SESSION, DATE, MODALITY, PHASE)
+CLIENT_COLUMNS = (CLIENT, THERAPIST, CONDITION, STATUS, PLANNED_SESSIONS)
+CONTRACT_COLUMNS = tuple(dict.fromkeys(SESSION_COLUMNS + CLIENT_COLUMNS))
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_DERIVED = re.compile(rf"({WITHIN}|{BETWEEN}|{BETWEEN}_\w+|_lag\d+|{FIRST}|{DETRENDED})$")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A study file, read.
+
+    Attributes
+    ----------
+    path : Path
+        The study file.
+    title, source, ethics : str
+        As stated; "" when not.
+    simulated : bool
+        Whether the data are simulated.
+    data : tuple of str
+        Files beside the study file, or one ``dataset:NAME``.
+    clients : str or None
+        File with one row per client.
+    missing : tuple of (float or str)
+        Codes that stand for a missing value.
+    columns : dict
+        Contract name -> the file's column.
+    repeated_client_ids : str or None
+        "same_person" or "different_people".
+    measures : dict
+        Name -> Measure.
+    plan : dict
+        ``primary``, ``sesoi``, ``hypotheses`` as stated.
+    min_cell : int
+        Smallest group a table shows.
+    max_gap_days : int or None
+        Longest gap between two sessions that still counts as the next one.
+    lines : dict
+        Key path -> line of the study file.
+    """
+
+    path: Path
+    title: str
+    source: str
+    ethics: str
+    simulated: bool
+    data: tuple[str, ...]
+    clients: str | None
+    missing: tuple[float | str, ...]
+    columns: dict[str, str]
+    repeated_client_ids: str | None
+    measures: dict[str, Measure]
+    plan: dict[str, Any]
+    min_cell: int
+    max_gap_days: int | None
+    lines: dict[KeyPath, int]
+
+    def problem(self, path: KeyPath, text: str) -> Problem:
+        """Return a problem at the line of the nearest key that is written in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        line = self.lines.get(path, 1)
+        return Problem(self.path.name, f"line {line}", text, line)
+
+
+def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
+    """Read a study file; return what it says, what is wrong with it, and sentences worth noting.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read as YAML at all.
+    """
+    keys = Keys(read_yaml(path))
+    keys.only((), TOP_KEYS)
+    keys.only(("study",), STUDY_KEYS)
+    keys.only(("plan",), PLAN_KEYS)
+    keys.only(("report",), REPORT_KEYS)
+    gap = keys.number(("report", "max_gap_days"), None, low=1, whole=True)
+    definition = Definition(
+        path=path,
+        title=keys.text(("study", "title")) or path.stem,
+        source=keys.text(("study", "source")) or "",
+        ethics=keys.text(("study", "ethics")) or "",
+        simulated=bool(keys.flag(("study", "simulated"), False)),
+        data=_data_files(keys),
+        clients=keys.text(("clients",)),
+        missing=_missing_codes(keys),
+        columns=_columns(keys),
+        repeated_client_ids=keys.choice(("repeated_client_ids",), REPEATED),
+        measures=_measures(keys),
+        plan=_plan(keys),
+        min_cell=int(keys.number(("report", "min_cell"), 5, low=1, whole=True) or 5),
+        max_gap_days=None if gap is None else int(gap),
+        lines=keys.file.lines,
+    )
+    return definition, keys.problems, keys.notes
+
+
+def _data_files(keys: Keys) -> tuple[str, ...]:
+    files = keys.texts(("data",))
+    if not files:
+        keys.wrong(("data",), "is missing; name the file with the sessions, for example `data: sessions.csv`.")
+    for file in dict.fromkeys(files):
+        if files.count(file) > 1:
+            keys.wrong(("data",), f"names {show(file)} twice. Keep it once.")
+        if file.startswith("dataset:") and len(files) > 1:
+            keys.wrong(("data",), f"can not join {show(file)} with other files. Name it alone.")
+    return tuple(dict.fromkeys(files))
+
+
+def _missing_codes(keys: Keys) -> tuple[float | str, ...]:
+    found = keys.raw(("missing",))
+    codes = found if isinstance(found, list) else [] if found is None else [found]
+    read: list[float | str] = []
+    for position, code in enumerate(codes):
+        path = ("missing", str(position)) if isinstance(found, list) else ("missing",)
+        if isinstance(code, dict | list):
+            keys.wrong(path, "must be a number or a text.")
+        elif is_number(code):
+            read.append(float(code))
+        elif code is not None:
+            read.append(keys.file.texts[path].strip())
+    return tuple(read)
+
+
+def _columns(keys: Keys) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    measures = keys.raw(("measures",)) or {}
+    for name in keys.mapping(("columns",)):
+        path = ("columns", name)
+        if name in measures:
+            keys.wrong(path, f"is a measure. Name its column under measures.{name}.column.")
+        elif hint := _misspelt(name):
+            keys.wrong(path, f"is not a name the package knows{hint}.")
+        elif name not in CONTRACT_COLUMNS and (reason := _bad_name(name)):
+            keys.wrong(path, reason)
+        elif column := keys.text(path):
+            columns[name] = column
+    taken: dict[str, str] = {}
+    for name, column in columns.items():
+        if column in taken:
+            keys.wrong(
+                ("columns", name), f"and {taken[column]} both name the column {show(column)}. Give each its own."
+            )
+        taken.setdefault(column, name)
+    return columns
+
+
+def _misspelt(name: str) -> str:
+    if name in CONTRACT_COLUMNS:
+        return ""
+    close = nearest(name, CONTRACT_COLUMNS, number=1)
+    # a covariate may well resemble a key word a little (`condition_2`); only near-identity is taken for a slip
+    word = close.removeprefix("; nearest: ")
+    return close if word and abs(len(word) - len(name)) <= 1 and len(set(word) ^ set(name)) <= 2 else ""
+
+
+def _bad_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        return "can not be a name; allowed are letters, digits and _, a letter first. Rename it."
+    if name == TIME or _DERIVED.search(name):
+        return "is a name the package uses for a derived column. Rename it."
+    return ""
+
+
+def _plan(keys: Keys) -> dict[str, Any]:
+    plan: dict[str, Any] = {}
+    if primary := keys.text(("plan", "primary")):
+        plan["primary"] = primary.zfill(2)
+    if sesoi := keys.mapping(("plan", "sesoi")):
+        sizes = {level: keys.number(("plan", "sesoi", level), None, low=0) for level in sesoi}
+        plan["sesoi"] = {level: size for level, size in sizes.items() if size is not None}
+    if hypotheses := keys.text(("plan", "hypotheses")):
+        plan["hypotheses"] = hypotheses
+    return plan
+
+
+def _measures(keys: Keys) -> dict[str, Measure]:
+    measures: dict[str, Measure] = {}
+    for name in keys.mapping(("measures",)):
+        path = ("measures", name)
+        reason = "is a column of its own, not a measure. Rename it." if name in CONTRACT_COLUMNS else _bad_name(name)
+        if reason:
+            keys.wrong(path, reason)
+            continue
+        keys.only(path, MEASURE_KEYS)
+        measures[name] = _measure(keys, name)
+    for name, measure in measures.items():
+        # a subscale is filled in together with its scale
+        scale = measures.get(name.rpartition("_")[0])
+        if measure.collected is None and scale is not None and name.rpartition("_")[2] in SUBSCALES:
+            measures[name] = replace(measure, collected=scale.collected)
+    return measures
+
+
+def _measure(keys: Keys, name: str) -> Measure:
+    path = ("measures", name)
+    instrument = keys.text((*path, "instrument"))
+    recall = keys.number((*path, "recall_days"), None, low=0, whole=True)
+    items = _items(keys, path)
+    measure, complaints, notes = build_measure(
+        name,
+        instrument,
+        {
+            "label": keys.text((*path, "label")),
+            "column": None if items else keys.text((*path, "column")) or name,
+            "items": items,
+            "reverse": _reverse(keys, path, items),
+            "min_answered": keys.number((*path, "min_answered"), 0.75, low=0.01, high=1),
+            "range": _range(keys, (*path, "range")),
+            "score": keys.choice((*path, "score"), SCORES),
+            "higher_is_worse": keys.flag((*path, "higher_is_worse"), None),
+            "collected": keys.choice((*path, "collected"), COLLECTED),
+            "recall_days": None if recall is None else int(recall),
+            "centred": bool(keys.flag((*path, "centred"), False)),
+        },
+    )
+    for key, text in complaints:
+        keys.wrong((*path, key), text)
+    keys.notes.extend(notes)
+    return measure
+
+
+def _items(keys: Keys, path: KeyPath) -> tuple[str, ...]:
+    items = keys.texts((*path, "items"))
+    if items and keys.has((*path, "column")):
+        keys.wrong((*path, "items"), "and column are both given. Keep `items` to have them scored, or `column`.")
+    for item in sorted({item for item in items if items.count(item) > 1}):
+        keys.wrong((*path, "items"), f"names {show(item)} more than once. Keep it once.")
+    return items
+
+
+def _reverse(keys: Keys, path: KeyPath, items: tuple[str, ...]) -> tuple[str, ...] | None:
+    if not keys.has((*path, "reverse")):
+        return None
+    reverse = keys.texts((*path, "reverse"))
+    for item in reverse:
+        if item not in items:
+            hint = nearest(item, items) or ". Name columns that stand under `items`"
+            keys.wrong((*path, "reverse"), f"names {show(item)}, which is not one of the items{hint}.")
+    return tuple(item for item in reverse if item in items)
+
+
+def _range(keys: Keys, path: KeyPath) -> tuple[float, float] | str | None:
+    """Return the two limits, "none" for an explicit null, or None when the key is not there."""
+    if not keys.has(path):
+        return None
+    found = keys.raw(path)
+    if found is None:
+        return "none"
+    if isinstance(found, list) and len(found) == 2 and all(is_number(limit) for limit in found) and found[0] < found[1]:
+        return float(found[0]), float(found[1])
+    keys.wrong(path, f"must be [lowest, highest] or null, got {show(found)}.")
+    return "none"

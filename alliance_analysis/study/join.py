@@ -1,0 +1,199 @@
+"""Joins the files of a study on their keys, and finds what is wrong with keys while rows still have their numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.study.definition import SESSION_COLUMNS
+from alliance_analysis.study.problems import Problem, count, show
+from alliance_analysis.study.tidy import KEYS, Part
+from alliance_analysis.study.vocabulary import CLIENT, SESSION, THERAPIST, TIME
+
+
+def key_problems(part: Part) -> list[Problem]:
+    """Return what is wrong with the keys of one file of sessions; `part` is not changed."""
+    found: list[Problem] = []
+    file = part.table.name
+    if part.table.frame.empty:
+        found.append(Problem(file, "file", "has no rows below the names of the columns. Save the data again."))
+    for name in (CLIENT, SESSION):
+        if name not in part.frame:
+            found.append(no_column(part, name))
+    keys = [name for name in KEYS if name in part.frame]
+    if {CLIENT, SESSION} <= set(keys) and (text := repeated_keys(part.frame[keys], part.rows, "session")):
+        found.append(Problem(file, SESSION, text))
+    return found
+
+
+def no_column(part: Part, name: str) -> Problem:
+    """Return the problem that a file lacks a key column."""
+    has = ", ".join(show(column) for column in list(part.table.frame.columns)[:8])
+    text = f"there is no such column; the file has {has}. Add `{name}: its name` under `columns:` in study.yml."
+    return Problem(part.table.name, name, text)
+
+
+def repeated_keys(keys: pd.DataFrame, rows: np.ndarray, unit: str) -> str:
+    """Return what to say about rows with the same keys, or ""; rows with a key missing are told elsewhere."""
+    empty = keys.isna().any(axis=1) | (keys == "").any(axis=1)
+    repeated = keys.duplicated(keep=False) & ~empty
+    if not repeated.any():
+        return ""
+    members = keys[repeated]
+    first = members.iloc[0]
+    same = (members == first).all(axis=1).to_numpy()
+    places = [str(row) for row in rows[repeated.to_numpy()][same][:5]]
+    shown = ", ".join(repr(int(value) if isinstance(value, float) else value) for value in first)
+    label = f"({', '.join(keys.columns)})" if len(keys.columns) > 1 else keys.columns[0]
+    value = f"({shown})" if len(keys.columns) > 1 else shown
+    return (
+        f"{len(members):,} rows repeat {label}; first {value} in rows {', '.join(places[:-1])} and {places[-1]}. "
+        f"Keep one row per {unit}."
+    )
+
+
+def two_therapists(parts: list[Part]) -> str:
+    """Return what to say about client ids that stand under several therapists, or ""."""
+    where = [part for part in parts if {CLIENT, THERAPIST} <= set(part.frame)]
+    pairs = pd.concat([part.frame[[CLIENT, THERAPIST]].assign(row=_row_labels(part, len(parts))) for part in where])
+    pairs = pairs[(pairs[CLIENT] != "") & (pairs[THERAPIST] != "")].drop_duplicates([CLIENT, THERAPIST])
+    shared = pairs[pairs.duplicated(CLIENT, keep=False)]
+    if shared.empty:
+        return ""
+    ids = shared[CLIENT].drop_duplicates().tolist()
+    first = shared[shared[CLIENT] == ids[0]].iloc[:2]
+    (one, two), (here, there) = first[THERAPIST].tolist(), first["row"].tolist()
+    return (
+        f"{count(len(ids), 'id stands', 'ids stand')} under more than one therapist; first {ids[0]!r} under {one!r} "
+        f"({here}) and {two!r} ({there}). "
+        "Add `repeated_client_ids: same_person` or `repeated_client_ids: different_people` to study.yml."
+    )
+
+
+def _row_labels(part: Part, files: int) -> list[str]:
+    return [f"row {row}" if files == 1 else f"row {row} of {part.table.name}" for row in part.rows]
+
+
+def separate_people(frame: pd.DataFrame, shared: set[str]) -> pd.DataFrame:
+    """Return the frame in which ids that stand for several people carry their therapist's id."""
+    own = frame[CLIENT].where(~frame[CLIENT].isin(shared), frame[CLIENT] + " (" + frame[THERAPIST].astype(str) + ")")
+    return frame.assign(**{CLIENT: own})
+
+
+def shared_ids(frame: pd.DataFrame) -> set[str]:
+    """Return the client ids that stand under more than one therapist."""
+    if THERAPIST not in frame:
+        return set()
+    pairs = frame[[CLIENT, THERAPIST]].drop_duplicates()
+    return set(pairs.loc[pairs.duplicated(CLIENT, keep=False), CLIENT])
+
+
+def join_parts(parts: list[Part]) -> tuple[pd.DataFrame, list[Problem], list[str]]:
+    """Join the files of sessions on the keys they share; rows that only one file has are kept and counted.
+
+    Returns
+    -------
+    frame, problems, notes
+    """
+    joined, problems, notes = parts[0].frame, list[Problem](), list[str]()
+    for part in parts[1:]:
+        keys = [key for key in KEYS if key in joined and key in part.frame]
+        if THERAPIST not in keys and (text := _ambiguous(joined, part.frame, keys)):
+            problems.append(Problem(part.table.name, THERAPIST, text))
+        twice = sorted((set(joined) & set(part.frame)) - set(keys))
+        for name in twice:
+            text = "stands in another file too. Keep it in one of them."
+            problems.append(Problem(part.table.name, part.place(name), text))
+        joined = joined.merge(part.frame.drop(columns=twice), on=keys, how="outer", indicator="_side")
+        alone = joined.pop("_side")
+        notes.append(
+            f"{part.table.name}: joined on {', '.join(keys)}; {count(int((alone == 'both').sum()), 'row')} in both, "
+            f"{int((alone == 'left_only').sum()):,} only in the other files, "
+            f"{int((alone == 'right_only').sum()):,} only in this one."
+        )
+    if len(parts) > 1 and THERAPIST in joined and (number := int(joined[THERAPIST].isna().sum())):
+        text = f"{count(number, 'session')} without a therapist after joining the files. Add the column to each file."
+        problems.append(Problem(parts[0].table.name, THERAPIST, text))
+    return joined, problems, notes
+
+
+def _ambiguous(joined: pd.DataFrame, frame: pd.DataFrame, keys: list[str]) -> str:
+    """Rows without a therapist cannot be joined where one session number stands under two of them."""
+    pairs = max((joined[keys], frame[keys]), key=lambda each: int(each.duplicated().sum()))
+    number = int(pairs.duplicated().sum())
+    if not number:
+        return ""
+    unit = count(number, "session number of one client stands", "session numbers of one client stand")
+    return f"{unit} under two therapists, and one of the files has no therapist. Add the column to each file."
+
+
+def finish_sessions(sessions: pd.DataFrame, clients: pd.DataFrame) -> pd.DataFrame:
+    """Return the sessions sorted by their keys, with time = session - 1, the contract's columns first.
+
+    A therapist that stands only in the clients file is taken from there.
+    """
+    if THERAPIST in clients and THERAPIST not in sessions:
+        sessions = sessions.merge(clients[[CLIENT, THERAPIST]], on=CLIENT, how="left")
+    typed = sessions.assign(**{SESSION: sessions[SESSION].astype(np.int64)})
+    typed[TIME] = typed[SESSION] - 1
+    order = [*KEYS, TIME, *SESSION_COLUMNS]
+    columns = [name for name in dict.fromkeys([*order, *typed.columns]) if name in typed]
+    keys = [name for name in KEYS if name in typed]
+    return as_text(typed[columns]).sort_values(keys, ignore_index=True)
+
+
+def finish_clients(frame: pd.DataFrame, sessions: pd.DataFrame, file: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return one row per client of either frame, sorted, and sentences on clients that stand in one of them only.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of the clients file; only `client` when there is none.
+    sessions : DataFrame
+        Finished sessions.
+    file : str or None
+        Name of the clients file.
+    """
+    ids = sessions[[CLIENT]].drop_duplicates()
+    known = as_text(frame.drop(columns=THERAPIST, errors="ignore"))
+    both = ids.merge(known, on=CLIENT, how="outer", indicator="_side")
+    sides = both.pop("_side").value_counts()
+    notes = []
+    if file and sides["left_only"]:
+        alone = count(int(sides["left_only"]), "client")
+        notes.append(f"{file}: {alone} with sessions not in this file; their values are missing.")
+    if file and sides["right_only"]:
+        notes.append(
+            f"{file}: {count(int(sides['right_only']), 'client')} without any session; kept among the clients."
+        )
+    return both.sort_values(CLIENT, ignore_index=True), notes
+
+
+def client_columns(sessions: pd.DataFrame, names: list[str], file: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """Return columns that belong to the client but stand in the sessions, one row per client; they must not change.
+
+    Parameters
+    ----------
+    sessions : DataFrame
+        Joined sessions with a column for each of `names`.
+    names : list of str
+        Columns to move.
+    file : str
+        Name of the file, for problems.
+    """
+    problems = []
+    for name in names:
+        changing = int((sessions.groupby(CLIENT)[name].nunique() > 1).sum())
+        if changing:
+            text = f"{count(changing, 'client has', 'clients have')} more than one value; it belongs to the client, "
+            text += "not to the session. Correct it, or put what changes from session to session under `measures:`."
+            problems.append(Problem(file, name, text))
+    return sessions.groupby(CLIENT, as_index=False)[names].first() if names else sessions[
+        [CLIENT]
+    ].drop_duplicates(), problems
+
+
+def as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with text columns of the type `str`, empty cells missing."""
+    objects = [name for name in frame if frame[name].dtype == object]
+    return frame.astype(dict.fromkeys(objects, "str"))

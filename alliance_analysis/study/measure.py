@@ -1,0 +1,237 @@
+"""One measure of a study: what the study file says of it, completed by what is known of its instrument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from alliance_analysis.study.instruments import INSTRUMENTS, Instrument, find_instrument
+from alliance_analysis.study.problems import nearest
+from alliance_analysis.study.vocabulary import ALLIANCE, SUBSCALES
+
+Complaint = tuple[str, str]  # key of the measure, what is wrong with it
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One score of a study.
+
+    Attributes
+    ----------
+    name : str
+        Column in the sessions or clients frame.
+    instrument : str or None
+        Short name of the questionnaire.
+    label : str
+        Name for tables and figures.
+    low, high : float or None
+        Lowest and highest possible score; None when unknown or without meaning (centred values).
+    higher_is_worse : bool
+        Direction.
+    collected : {"before", "after"} or None
+        Whether it is filled in before or after the session.
+    recall_days : int or None
+        How many days back the questions ask.
+    centred : bool
+        True: values without an absolute zero; no range check, no cut-offs.
+    score : {"mean", "sum"}
+        How items make the score.
+    column : str or None
+        The file's column of a score that is ready; None when it is made from items.
+    items : tuple of str
+        The file's columns of the items, in the instrument's order.
+    reverse : tuple of str
+        Those of the items that are reversed.
+    min_answered : float
+        Smallest share of answered items for which a score is made.
+    item_low, item_high : float or None
+        Lowest and highest answer to one item.
+    cut_off, reliable_change : float or None
+        In score points; only when the score has the instrument's own metric.
+    """
+
+    name: str
+    instrument: str | None
+    label: str
+    low: float | None
+    high: float | None
+    higher_is_worse: bool
+    collected: Literal["before", "after"] | None
+    recall_days: int | None
+    centred: bool
+    score: Literal["mean", "sum"]
+    column: str | None
+    items: tuple[str, ...] = ()
+    reverse: tuple[str, ...] = ()
+    min_answered: float = 0.75
+    item_low: float | None = None
+    item_high: float | None = None
+    cut_off: float | None = None
+    reliable_change: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What an axis says: instrument, kind of score and range.
+
+        Examples
+        --------
+        >>> Measure("burnout", None, "Burnout", 0, 6, True, None, None, False, "mean", "mbi").unit
+        'Burnout (0 to 6)'
+        """
+        head = f"{self.instrument} {self.score}" if self.instrument else self.label
+        if self.centred:
+            return f"{head} (centred)"
+        return head if self.low is None or self.high is None else f"{head} ({self.low:g} to {self.high:g})"
+
+
+def build_measure(
+    name: str, instrument: str | None, stated: dict[str, Any]
+) -> tuple[Measure, list[Complaint], list[str]]:
+    """Complete what the study file states of a measure by its instrument.
+
+    Parameters
+    ----------
+    name : str
+        Name of the measure.
+    instrument : str or None
+        Instrument as written.
+    stated : dict
+        The other keys of the measure, None where not stated; ``range`` is "none" for an explicit null.
+
+    Returns
+    -------
+    measure, complaints, notes
+        Complaints are (key, text); the measure is usable for further checks even when there are some.
+    """
+    known = _known(instrument)
+    complaints = _complaints(name, instrument, known, stated)
+    score = stated["score"] or (known.score if known else "mean")
+    item_low, item_high = _item_range(known, stated)
+    low, high = _score_range(name, known, stated, score)
+    own_metric = known is not None and not _is_subscale(name) and _is_own_metric(known, score, low, high)
+    direction = stated["higher_is_worse"]
+    recall = stated["recall_days"]
+    measure = Measure(
+        name=name,
+        instrument=known.name if known else instrument,
+        label=stated["label"] or name.replace("_", " ").capitalize(),
+        low=low,
+        high=high,
+        higher_is_worse=bool(known and known.higher_is_worse) if direction is None else direction,
+        collected=stated["collected"],
+        recall_days=known.recall_days if known and recall is None else recall,
+        centred=stated["centred"],
+        score=cast("Literal['mean', 'sum']", score),
+        column=stated["column"],
+        items=stated["items"],
+        reverse=_reversed_items(known, stated),
+        min_answered=stated["min_answered"],
+        item_low=item_low,
+        item_high=item_high,
+        cut_off=known.cut_off if known and own_metric else None,
+        reliable_change=known.reliable_change if known and own_metric else None,
+    )
+    notes = []
+    if instrument and known is None:
+        notes.append(
+            f"{name}: the instrument {instrument} is unknown to the package; range and direction are as study.yml says."
+        )
+    return measure, complaints, notes
+
+
+def subscale_measure(measure: Measure, subscale: str, items: tuple[str, ...]) -> Measure:
+    """Return the measure of one subscale of a scale that is scored from items."""
+    factor = len(items) if measure.score == "sum" else 1
+    bounded = measure.item_low is not None and measure.item_high is not None and measure.low is not None
+    return Measure(
+        name=f"{measure.name}_{subscale}",
+        instrument=measure.instrument,
+        label=f"{measure.label}, {subscale}",
+        low=cast(float, measure.item_low) * factor if bounded else None,
+        high=cast(float, measure.item_high) * factor if bounded else None,
+        higher_is_worse=measure.higher_is_worse,
+        collected=measure.collected,
+        recall_days=measure.recall_days,
+        centred=measure.centred,
+        score=measure.score,
+        column=None,
+        items=items,
+        reverse=tuple(item for item in measure.reverse if item in items),
+        min_answered=measure.min_answered,
+        item_low=measure.item_low,
+        item_high=measure.item_high,
+    )
+
+
+def _known(instrument: str | None) -> Instrument | None:
+    wanted = (instrument or "").replace(" ", "").casefold()
+    return find_instrument(wanted) if any(name.casefold() == wanted for name in INSTRUMENTS) else None
+
+
+def _is_subscale(name: str) -> bool:
+    return name.rpartition("_")[2] in SUBSCALES
+
+
+def _is_alliance(name: str) -> bool:
+    return name in ALLIANCE or (_is_subscale(name) and name.rpartition("_")[0] in ALLIANCE)
+
+
+def _complaints(name: str, instrument: str | None, known: Instrument | None, stated: dict[str, Any]) -> list[Complaint]:
+    found: list[Complaint] = []
+    if instrument and known is None and stated["range"] is None:
+        hint = nearest(instrument, INSTRUMENTS)
+        found.append(
+            ("instrument", f"{instrument!r} is not known{hint}. Correct it, or add `range: [lowest, highest]`.")
+        )
+    elif stated["range"] is None and not stated["centred"] and _score_range(name, known, stated, None)[0] is None:
+        found.append(
+            ("range", "is missing; add `range: [lowest, highest]`, or `range: null` for values without limits.")
+        )
+    if known is None and stated["higher_is_worse"] is None and not _is_alliance(name):
+        found.append(("higher_is_worse", "is missing; write true or false. The direction is never guessed."))
+    if known and known.n_items and stated["items"] and not _is_subscale(name) and len(stated["items"]) != known.n_items:
+        text = f"has {len(stated['items'])} columns; {known.name} has {known.n_items} items. Name all, in its order."
+        found.append(("items", text))
+    if known and stated["items"] and known.reverse is None and stated["reverse"] is None:
+        text = (
+            f"is missing; the reversed items of {known.name} are not known here. Add `reverse: [...]` or `reverse: []`."
+        )
+        found.append(("reverse", text))
+    if stated["reverse"] and _item_range(known, stated)[0] is None:
+        found.append(("reverse", "needs the range of one item. Add `range: [lowest, highest]`."))
+    return found
+
+
+def _item_range(known: Instrument | None, stated: dict[str, Any]) -> tuple[float | None, float | None]:
+    if isinstance(stated["range"], tuple) and stated["items"]:
+        return stated["range"]
+    if stated["range"] == "none" or stated["centred"] or known is None:
+        return None, None
+    return known.item_low, known.item_high
+
+
+def _score_range(
+    name: str, known: Instrument | None, stated: dict[str, Any], score: str | None
+) -> tuple[float | None, float | None]:
+    score = score or stated["score"] or (known.score if known else "mean")
+    if isinstance(stated["range"], tuple):
+        factor = len(stated["items"]) if stated["items"] and score == "sum" else 1
+        return stated["range"][0] * factor, stated["range"][1] * factor
+    if stated["range"] == "none" or stated["centred"] or known is None:
+        return None, None
+    subscale = known.subscales.get(name.rpartition("_")[2], ()) if _is_subscale(name) else ()
+    if _is_subscale(name) and not subscale and score == "sum":
+        return None, None
+    return known.score_range(score, len(stated["items"]) or len(subscale) or None) or (None, None)
+
+
+def _is_own_metric(known: Instrument, score: str, low: float | None, high: float | None) -> bool:
+    return score == known.score and (low, high) == known.score_range(score)
+
+
+def _reversed_items(known: Instrument | None, stated: dict[str, Any]) -> tuple[str, ...]:
+    if stated["reverse"] is not None:
+        return stated["reverse"]
+    items = stated["items"]
+    numbers = known.reverse if known and known.reverse and len(items) == known.n_items else ()
+    return tuple(items[number - 1] for number in numbers)

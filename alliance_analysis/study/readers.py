@@ -1,0 +1,234 @@
+"""Reads a csv, Excel or parquet file into cells as they were written, with the row numbers of the user's own file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.errors import DataError
+from alliance_analysis.study.problems import count, nearest
+
+CSV, XLSX, PARQUET = (".csv", ".tsv", ".txt"), (".xlsx",), (".parquet",)
+FORMATS = CSV + XLSX + PARQUET
+_DELIMITERS = (",", ";", "\t")
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file as it was written.
+
+    Attributes
+    ----------
+    name : str
+        File name without folders.
+    frame : DataFrame
+        One column per header, cells unchanged (text from csv, typed from xlsx and parquet).
+    rows : ndarray of int
+        Row of each line in the file as a spreadsheet counts it; the header is row 1.
+    sha256 : dict
+        File name -> fingerprint of its bytes.
+    notes : tuple of str
+        What reading did, one sentence each.
+    decimal_comma : bool
+        Whether ``3,5`` may stand for 3.5 (not in a file whose cells are separated by commas).
+    """
+
+    name: str
+    frame: pd.DataFrame
+    rows: np.ndarray
+    sha256: dict[str, str]
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+
+
+def read_table(path: Path) -> Table:
+    """Read one file of sessions or clients.
+
+    Parameters
+    ----------
+    path : Path
+        csv (comma, semicolon or tab), xlsx (first sheet) or parquet.
+
+    Raises
+    ------
+    DataError
+        When the file is not there, of another kind, empty, or its cells do not form a table.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise DataError(
+            f"{path.name}: files of this kind are not read; allowed are {', '.join(FORMATS)}. Save it as one of them."
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name}: {_not_there(path, error)}") from error
+    if not content.strip():
+        raise DataError(f"{path.name}: the file is empty. Save the data again.")
+    read = _read_csv if path.suffix.lower() in CSV else _read_xlsx if path.suffix.lower() in XLSX else _read_parquet
+    cells, header, notes, decimal_comma = read(path.name, content)
+    frame, rows, more = _tidy(path.name, cells, header)
+    sha256 = {path.name: hashlib.sha256(content).hexdigest()}
+    return Table(path.name, frame, rows, sha256, (*notes, *more), decimal_comma)
+
+
+def _not_there(path: Path, error: OSError) -> str:
+    if path.exists():
+        return f"cannot be read ({error.strerror}). Close it in other programs and check its permissions."
+    siblings = (
+        []
+        if not path.parent.is_dir()
+        else sorted(one.name for one in path.parent.iterdir() if one.suffix.lower() in FORMATS)
+    )
+    return f"there is no such file beside the study file{nearest(path.name, siblings)}. Correct the name in study.yml."
+
+
+def _tidy(name: str, cells: pd.DataFrame, header: list[str]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Name the columns, number the rows and leave out rows and columns that are empty altogether."""
+    filled = cells.apply(_filled)
+    keep_columns = [position for position, text in enumerate(header) if text or filled.iloc[:, position].any()]
+    nameless = [position for position in keep_columns if not header[position]]
+    if nameless:
+        raise DataError(f"{name}: column {nameless[0] + 1} has cells but no name in row 1. Give every column a name.")
+    names = [header[position] for position in keep_columns]
+    repeated = sorted({text for text in names if names.count(text) > 1})
+    if repeated:
+        raise DataError(
+            f"{name}: {count(len(repeated), 'column name')} repeated; first {repeated[0]!r}. Rename one of them."
+        )
+    keep_rows = filled.any(axis=1).to_numpy(dtype=bool)
+    frame = cells.loc[keep_rows, cells.columns[keep_columns]].set_axis(names, axis=1).reset_index(drop=True)
+    rows = np.flatnonzero(keep_rows) + 2
+    blank = int(len(keep_rows) - keep_rows.sum())
+    return frame, rows, [f"{name}: {count(blank, 'empty row')} left out."] if blank else []
+
+
+def _filled(column: pd.Series) -> pd.Series:
+    text = pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)
+    return column.notna() & (column.astype(str).str.strip() != "") if text else column.notna()
+
+
+def _read_csv(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[str], bool]:
+    text, notes = _decode(name, content)
+    first_line = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").split("\n", 1)[0])
+    delimiter = max(_DELIMITERS, key=first_line.count)
+    try:
+        cells = pd.read_csv(
+            io.StringIO(text), sep=delimiter, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False
+        )
+    except pd.errors.ParserError as error:
+        raise DataError(f"{name}: {_csv_sentence(str(error))}") from error
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{name}: the file is empty. Save the data again.") from error
+    header = [str(cell).strip() for cell in cells.iloc[0]]
+    return cells.iloc[1:].reset_index(drop=True), header, notes, delimiter != ","
+
+
+def _decode(name: str, content: bytes) -> tuple[str, list[str]]:
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            text, notes = content.decode("utf-16"), [f"{name}: read with the encoding UTF-16."]
+        else:
+            text, notes = content.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        try:
+            text, notes = content.decode("cp1252"), [f"{name}: is not UTF-8; read with the encoding Windows-1252."]
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name}: is not a text file. Save it as csv with the encoding UTF-8.") from error
+    if "\x00" in text:
+        raise DataError(f"{name}: is not a text file. Save it as csv with the encoding UTF-8.")
+    return text, notes
+
+
+def _csv_sentence(error: str) -> str:
+    ragged = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", error)
+    if ragged:
+        expected, line, seen = ragged.groups()
+        return (
+            f"row {line} has {seen} cells, the header has {expected}. Put texts that contain the separator in quotes."
+        )
+    quote = re.search(r"EOF inside string starting at row (\d+)", error)
+    if quote:
+        return f"a quotation mark opened in row {int(quote.group(1)) + 1} is never closed. Close it."
+    return "its cells do not form a table. Save it again as csv."
+
+
+def _read_xlsx(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[str], bool]:
+    if not content.startswith(_ZIP_MAGIC):
+        raise DataError(f"{name}: is not an xlsx file, or it is protected by a password. Save it as xlsx without one.")
+    try:
+        lines, sheets = _first_sheet(content, data_only=True)
+    except Exception as error:  # damaged bytes make zip, xml and openpyxl raise errors of many unrelated types
+        raise DataError(f"{name}: cannot be read as xlsx. Open it in Excel and save it again.") from error
+    _refuse_unsaved_formulas(name, content, lines)
+    cells, header = _rectangle(name, lines)
+    notes = [f"{name}: the first of {sheets} sheets was read."] if sheets > 1 else []
+    return cells, header, notes, False
+
+
+def _first_sheet(content: bytes, *, data_only: bool) -> tuple[list[list[Any]], int]:
+    """Return the cells of the first sheet (values, or formulas) and the number of sheets."""
+    import openpyxl
+
+    with warnings.catch_warnings():
+        # openpyxl warns of styles, validation rules and pictures that it does not read; none of them is data
+        warnings.simplefilter("ignore", UserWarning)
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()
+        lines = [list(line) for line in sheet.iter_rows(values_only=True)]
+        sheets = len(book.worksheets)
+        book.close()
+    return lines, sheets
+
+
+def _rectangle(name: str, lines: list[list[Any]]) -> tuple[pd.DataFrame, list[str]]:
+    width = max((len(line) for line in lines), default=0)
+    if not width:
+        raise DataError(f"{name}: the first sheet is empty. Put the data there, names of the columns in row 1.")
+    padded = [line + [None] * (width - len(line)) for line in lines]
+    header = ["" if cell is None else str(cell).strip() for cell in padded[0]]
+    return pd.DataFrame(padded[1:], columns=range(width), dtype=object), header
+
+
+def _refuse_unsaved_formulas(name: str, content: bytes, lines: list[list[Any]]) -> None:
+    """A formula that Excel never computed has no value and would pass for a missing one."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheets = [member for member in archive.namelist() if member.startswith("xl/worksheets/")]
+        if not any(b"<f>" in (data := archive.read(member)) or b"<f " in data for member in sheets):
+            return
+    written, _ = _first_sheet(content, data_only=False)
+    rows = [
+        number
+        for number, (formulas, values) in enumerate(zip(written, lines, strict=True), start=1)
+        for formula, value in zip(formulas, values, strict=False)
+        if value is None and isinstance(formula, str) and formula.startswith("=")
+    ]
+    if rows:
+        raise DataError(
+            f"{name}: {count(len(rows), 'formula')} without a computed value; first in row {rows[0]}. "
+            "Open the file in Excel and save it, or replace formulas by their values."
+        )
+
+
+def _read_parquet(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[str], bool]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        frame = pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas()
+    except Exception as error:  # damaged bytes make arrow raise errors of many unrelated types
+        raise DataError(f"{name}: cannot be read as parquet. Write it again.") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    header = [str(column).strip() for column in frame.columns]
+    return frame.set_axis(range(frame.shape[1]), axis=1).reset_index(drop=True), header, [], False

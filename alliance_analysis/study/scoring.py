@@ -1,0 +1,121 @@
+"""Makes scale scores from the answers to single items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.study.instruments import INSTRUMENTS
+from alliance_analysis.study.measure import Measure, subscale_measure
+from alliance_analysis.study.problems import count
+from alliance_analysis.study.vocabulary import ALLIANCE, BASELINE, FOLLOW_UP, POST
+
+ITEM = "item:"  # a prefix no contract name has keeps item columns apart from scores until they are scored
+
+
+def score_items(answers: np.ndarray, measure: Measure) -> tuple[np.ndarray, str]:
+    """Score one scale; rows with too few answers get no score.
+
+    Parameters
+    ----------
+    answers : ndarray, shape (n_rows, n_items)
+        Answers in the order of ``measure.items``; NaN where an item is not answered.
+    measure : Measure
+        Says which items are reversed, whether the score is a mean or a sum, and the smallest share of answered items.
+
+    Returns
+    -------
+    scores : ndarray, shape (n_rows,)
+    note : str
+        What scoring did, for the notes of the study.
+
+    Notes
+    -----
+    Reversed: x -> lowest + highest - x. Score: mean of the answered items; a sum is that mean times the number of items
+    (prorated), so that a skipped item does not count as the lowest answer.
+
+    Examples
+    --------
+    >>> mood = Measure("mood", None, "Mood", 0, 6, True, None, None, False, "sum", None, ("a", "b"), min_answered=0.5)
+    >>> score_items(np.array([[1.0, 2.0], [3.0, np.nan]]), mood)[0]
+    array([3., 6.])
+    """
+    flip = np.array([item in measure.reverse for item in measure.items])
+    turned = np.array(answers, dtype=float)
+    if flip.any() and measure.item_low is not None and measure.item_high is not None:
+        turned[:, flip] = measure.item_low + measure.item_high - turned[:, flip]
+    n_items = turned.shape[1]
+    answered = np.sum(~np.isnan(turned), axis=1)
+    # 0.75 of 4 must ask for 3 answers in floating point too
+    enough = answered >= max(1, np.ceil(measure.min_answered * n_items - 1e-9))
+    scores = np.full(len(turned), np.nan)
+    np.divide(np.nansum(turned, axis=1), answered, out=scores, where=enough)
+    factor = n_items if measure.score == "sum" else 1
+    return scores * factor, _note(measure, n_items, answered, enough)
+
+
+def _note(measure: Measure, n_items: int, answered: np.ndarray, enough: np.ndarray) -> str:
+    prorated = int(np.sum(enough & (answered < n_items)))
+    refused = int(np.sum(~enough & (answered > 0)))
+    text = f"{measure.name}: scored as {measure.score} of {count(n_items, 'item')}"
+    if measure.reverse:
+        text += f", {len(measure.reverse)} reversed"
+    if prorated:
+        times = " times the number of items" if measure.score == "sum" else ""
+        text += f"; {count(prorated, 'score')} from incomplete answers by the mean of the answered items{times}"
+    if refused:
+        text += f"; {count(refused, 'row')} with fewer than {measure.min_answered:.0%} answered got no score"
+    return text + "."
+
+
+def score_measures(
+    frame: pd.DataFrame, measures: dict[str, Measure]
+) -> tuple[pd.DataFrame, dict[str, Measure], list[str]]:
+    """Replace item columns by scale scores, and subscale scores where the instrument's key is known.
+
+    Returns
+    -------
+    frame : DataFrame
+        Without item columns.
+    scored : dict
+        The measures this frame holds, subscales included.
+    notes : list of str
+    """
+    scored: dict[str, Measure] = {}
+    scores: dict[str, np.ndarray] = {}
+    notes: list[str] = []
+    for measure in measures.values():
+        for one in (measure, *_subscales(measure, measures)):
+            columns = [ITEM + item for item in one.items]
+            if one.items and set(columns) <= set(frame):
+                scores[one.name], note = score_items(frame[columns].to_numpy(), one)
+                notes.append(note)
+                scored[one.name] = one
+            elif one.name in frame:
+                scored[one.name] = one
+    kept = frame[[column for column in frame if not column.startswith(ITEM)]]
+    return kept.assign(**scores), scored, notes
+
+
+def _subscales(measure: Measure, measures: dict[str, Measure]) -> list[Measure]:
+    known = INSTRUMENTS.get(measure.instrument or "")
+    if measure.name not in ALLIANCE or known is None or len(measure.items) != known.n_items:
+        return []
+    found = [
+        subscale_measure(measure, subscale, tuple(measure.items[number - 1] for number in numbers))
+        for subscale, numbers in known.subscales.items()
+    ]
+    return [one for one in found if one.name not in measures]
+
+
+def inherit(measures: dict[str, Measure], names: list[str]) -> dict[str, Measure]:
+    """Return measures for the baseline, post and follow-up columns of the clients file, made from those they repeat."""
+    made = {}
+    for name in names:
+        for suffix, word in ((BASELINE, "baseline"), (POST, "post"), (FOLLOW_UP, "follow-up")):
+            base = measures.get(name.removesuffix(suffix))
+            if name.endswith(suffix) and base is not None and name not in measures:
+                made[name] = replace(base, name=name, label=f"{base.label}, {word}", column=name, items=(), reverse=())
+    return made

@@ -1,0 +1,210 @@
+"""Brings one file of a study into a typed frame under the contract's names, row numbers of the file kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.study.cells import Column, read_dates, read_ids, read_numbers, read_whole, read_words, texts
+from alliance_analysis.study.definition import CLIENT_COLUMNS, SESSION_COLUMNS, Definition
+from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.problems import Problem, count, examples, show
+from alliance_analysis.study.readers import Table
+from alliance_analysis.study.scoring import ITEM
+from alliance_analysis.study.vocabulary import (
+    BASELINE,
+    CLIENT,
+    DATE,
+    FOLLOW_UP,
+    PHASE,
+    PHASES,
+    PLANNED_SESSIONS,
+    POST,
+    SESSION,
+    STATUS,
+    STATUSES,
+    THERAPIST,
+    TIME,
+)
+
+KEYS = (CLIENT, THERAPIST, SESSION)
+
+
+@dataclass
+class Part:
+    """One file with typed columns under the contract's names, still in the order and numbering of the file.
+
+    Attributes
+    ----------
+    table : Table
+        The file as written.
+    frame : DataFrame
+        Typed columns.
+    used : dict
+        Column of `frame` -> column of the file.
+    problems, notes : list
+        What is wrong with the file, and what reading it did.
+    """
+
+    table: Table
+    frame: pd.DataFrame
+    used: dict[str, str]
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row in the user's file of each line."""
+        return self.table.rows
+
+    def place(self, name: str) -> str:
+        """Return the contract name, with the file's own column where it differs."""
+        column = self.used.get(name, name)
+        name = name.removeprefix(ITEM)
+        return name if column == name else f"{name} (column {show(column)})"
+
+    def wrong(self, name: str, text: str) -> None:
+        """Add a problem of one column."""
+        self.problems.append(Problem(self.table.name, self.place(name), text))
+
+
+def column_in(table: Table, definition: Definition, name: str) -> str | None:
+    """Return the file's column for a contract name: as mapped, else (for keys and unmapped names) the name itself."""
+    mapped = definition.columns.get(name, name)
+    if mapped in table.frame:
+        return mapped
+    return name if name in KEYS and name in table.frame else None
+
+
+def read_session_part(table: Table, definition: Definition) -> Part:
+    """Read one file of sessions: keys, date, modality, phase and every measure or item it holds."""
+    part = Part(table, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes))
+    for name in SESSION_COLUMNS:
+        if (column := column_in(table, definition, name)) is not None:
+            _add(part, name, column, definition)
+    for name, column in definition.columns.items():
+        # what belongs to the client may stand in the sessions, repeated in each row, when the study file names it
+        if name not in SESSION_COLUMNS and column in table.frame:
+            _add_client_column(part, name, column, definition)
+    for measure in definition.measures.values():
+        _add_measure(part, measure, definition)
+    return part
+
+
+def _add_client_column(part: Part, name: str, column: str, definition: Definition) -> None:
+    if name == THERAPIST:  # may be empty for a client who was never seen
+        _keep(part, name, column, read_words(part.table.frame[column], part.rows, ()))
+    elif name in CLIENT_COLUMNS:
+        _add(part, name, column, definition)
+    else:
+        _add_covariate(part, name, column, definition)
+
+
+def read_client_part(table: Table, definition: Definition, session_columns: set[str]) -> Part:
+    """Read the file of clients: contract columns, its measures, and covariates that do not identify anybody."""
+    part = Part(table, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes))
+    for name in CLIENT_COLUMNS:
+        if (column := column_in(table, definition, name)) is not None:
+            _add_client_column(part, name, column, definition)
+    for measure in definition.measures.values():
+        wanted = measure.items or (measure.column,)
+        if not set(wanted) & session_columns:
+            _add_measure(part, measure, definition)
+    taken = set(part.used.values())
+    names = {column: name for name, column in definition.columns.items()}
+    for column in table.frame.columns:
+        # a column with the name of a score of the sessions would be taken for it
+        if column not in taken and names.get(column, column) not in (*SESSION_COLUMNS, TIME, *definition.measures):
+            _add_covariate(part, names.get(column, column), column, definition)
+    return part
+
+
+def _add(part: Part, name: str, column: str, definition: Definition) -> None:
+    cells, rows, comma = part.table.frame[column], part.rows, part.table.decimal_comma
+    if name in (CLIENT, THERAPIST):
+        read = read_ids(cells, rows)
+    elif name in (SESSION, PLANNED_SESSIONS):
+        read = read_whole(cells, rows, required=name == SESSION, decimal_comma=comma)
+    elif name == DATE:
+        read = read_dates(cells, rows)
+    else:
+        allowed = {PHASE: PHASES, STATUS: STATUSES}.get(name, ())
+        read = read_words(cells, rows, definition.missing, allowed)
+    _keep(part, name, column, read)
+
+
+def _keep(part: Part, name: str, column: str, read: Column) -> None:
+    part.used[name] = column
+    part.frame[name] = read.values
+    for complaint in read.complaints:
+        part.wrong(name, complaint)
+    part.notes.extend(f"{part.table.name}, {part.place(name)}: {note}." for note in read.notes)
+
+
+def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
+    columns = {ITEM + item: item for item in measure.items} if measure.items else {measure.name: measure.column}
+    low, high = (measure.item_low, measure.item_high) if measure.items else (measure.low, measure.high)
+    for name, column in columns.items():
+        if column is None or column not in part.table.frame:
+            continue
+        if name not in part.frame:
+            read = read_numbers(
+                part.table.frame[column], part.rows, definition.missing, decimal_comma=part.table.decimal_comma
+            )
+            _keep(part, name, column, read)
+        if complaint := range_complaint(part.frame[name].to_numpy(), part.rows, low, high):
+            part.wrong(name, complaint)
+
+
+def range_complaint(values: np.ndarray, rows: np.ndarray, low: float | None, high: float | None) -> str:
+    """Return what to say about values outside the possible range, or "".
+
+    Examples
+    --------
+    >>> range_complaint(np.array([1.0, 99.0]), np.array([2, 3]), 1, 5)
+    '1 value outside 1 to 5; first 99 (row 3). If 99 means missing, add it under `missing:` in study.yml.'
+    """
+    if low is None or high is None:
+        return ""
+    slack = 1e-9 * max(1.0, abs(low), abs(high))  # a mean of items may miss the limit by a rounding error
+    outside = (values < low - slack) | (values > high + slack)
+    if not outside.any():
+        return ""
+    wrong = values[outside].tolist()
+    return (
+        f"{count(len(wrong), 'value')} outside {low:g} to {high:g}; first {examples(wrong, rows[outside].tolist())}. "
+        f"If {wrong[0]:.12g} means missing, add it under `missing:` in study.yml."
+    )
+
+
+def _add_covariate(part: Part, name: str, column: str, definition: Definition) -> None:
+    """Keep a further column of the clients file when it is a number or a category.
+
+    A text that differs from client to client may be a name, an address or a note: it is left out and counted.
+    """
+    cells = part.table.frame[column]
+    base = _base_measure(name, definition)
+    numbers = read_numbers(cells, part.rows, definition.missing, decimal_comma=part.table.decimal_comma)
+    if base is not None:
+        _keep(part, name, column, numbers)
+        if complaint := range_complaint(numbers.values, part.rows, base.low, base.high):
+            part.wrong(name, complaint)
+    elif not numbers.complaints and not np.isnan(numbers.values).all():
+        _keep(part, name, column, numbers)
+    elif column in definition.columns.values() or _is_category(cells):
+        _keep(part, name, column, read_words(cells, part.rows, definition.missing))
+
+
+def _base_measure(name: str, definition: Definition) -> Measure | None:
+    for suffix in (BASELINE, POST, FOLLOW_UP):
+        if name.endswith(suffix) and name.removesuffix(suffix) in definition.measures:
+            return definition.measures[name.removesuffix(suffix)]
+    return None
+
+
+def _is_category(cells: pd.Series) -> bool:
+    written = texts(cells)
+    written = written[written != ""]
+    return not written.empty and written.nunique() <= min(20, len(written) / 2)

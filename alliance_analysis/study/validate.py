@@ -1,0 +1,356 @@
+"""Reads a study and finds every problem at once, so that the user mends her files once, not one message at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from alliance_analysis.errors import DataError
+from alliance_analysis.study.datasets import read_dataset
+from alliance_analysis.study.definition import REPEATED, SESSION_COLUMNS, Definition, read_definition
+from alliance_analysis.study.instruments import INSTRUMENTS
+from alliance_analysis.study.join import (
+    client_columns,
+    finish_clients,
+    finish_sessions,
+    join_parts,
+    key_problems,
+    no_column,
+    repeated_keys,
+    separate_people,
+    shared_ids,
+    two_therapists,
+)
+from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.problems import Problem, count, nearest, show, sort_problems
+from alliance_analysis.study.readers import Table, read_table
+from alliance_analysis.study.scoring import inherit, score_measures
+from alliance_analysis.study.tidy import KEYS, Part, read_client_part, read_session_part
+from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, SESSION, SYMPTOMS, THERAPIST
+
+DATASET = "dataset:"
+SAME_PERSON, DIFFERENT_PEOPLE = REPEATED
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A study after reading: its frames, what was done, and what is wrong.
+
+    Attributes
+    ----------
+    definition : Definition
+        What the study file says.
+    sessions, clients : DataFrame
+        Tidy frames; empty when a problem kept them from being made.
+    measures : dict
+        Measures that are in one of the frames.
+    notes : tuple of str
+        What reading did, one sentence each.
+    files : dict
+        File name -> SHA-256.
+    rows_read : int
+        Rows of all files of sessions.
+    problems : tuple of Problem
+        Everything that is wrong, sorted.
+    """
+
+    definition: Definition
+    sessions: pd.DataFrame
+    clients: pd.DataFrame
+    measures: dict[str, Measure]
+    notes: tuple[str, ...]
+    files: dict[str, str]
+    rows_read: int
+    problems: tuple[Problem, ...]
+
+
+def check_study(path: Path | str) -> tuple[Problem, ...]:
+    """Return every problem of a study file and its data, sorted; an empty tuple when there is none.
+
+    Parameters
+    ----------
+    path : path
+        The study file.
+
+    Raises
+    ------
+    DataError
+        When the study file itself cannot be read.
+    """
+    return read_checked(Path(path)).problems
+
+
+@dataclass
+class _Log:
+    """Collects what is wrong and what was done while a study is read."""
+
+    problems: list[Problem]
+    notes: list[str]
+
+
+def read_checked(path: Path) -> Checked:
+    """Read a study file and its data as far as they can be read, and collect everything that is wrong.
+
+    Raises
+    ------
+    DataError
+        When the study file itself cannot be read.
+    """
+    definition, problems, notes = read_definition(path)
+    log = _Log(problems, notes)
+    tables = [table for name in definition.data if (table := _table(definition, name, log))]
+    client_table = _table(definition, definition.clients, log) if definition.clients else None
+    everything = [*tables, *([client_table] if client_table else [])]
+    if len(everything) == len(definition.data) + bool(definition.clients):
+        log.problems += _unknown_columns(definition, everything)
+    parts, clients = _parts(definition, tables, client_table, log)
+    sessions, client_frame, measures = _frames(definition, parts, clients, log)
+    return Checked(
+        definition,
+        sessions,
+        client_frame,
+        measures,
+        tuple(log.notes),
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+        | {name: sha for table in everything for name, sha in table.sha256.items()},
+        sum(len(table.frame) for table in tables),
+        sort_problems(log.problems, [path.name, *(table.name for table in everything)]),
+    )
+
+
+def _table(definition: Definition, name: str, log: _Log) -> Table | None:
+    try:
+        if name.startswith(DATASET):
+            return read_dataset(name.removeprefix(DATASET))
+        return read_table(definition.path.parent / name)
+    except DataError as error:
+        file = Path(name).name
+        log.problems.append(Problem(file, "file", str(error).removeprefix(f"{file}: ")))
+        return None
+
+
+def _unknown_columns(definition: Definition, tables: list[Table]) -> list[Problem]:
+    known = list(dict.fromkeys(str(column) for table in tables for column in table.frame))
+    files = " and ".join(table.name for table in tables)
+
+    def unknown(path: tuple[str, ...], column: str, fix: str) -> Problem:
+        text = f"{'.'.join(path)}: there is no column {show(column)} in {files}{nearest(column, known)}. {fix}"
+        return definition.problem(path, text)
+
+    found = [
+        unknown(("columns", name), column, "Correct the name.")
+        for name, column in definition.columns.items()
+        if column not in known
+    ]
+    for measure in definition.measures.values():
+        path = ("measures", measure.name)
+        found += [unknown((*path, "items"), item, "Correct the name.") for item in measure.items if item not in known]
+        if measure.column is not None and measure.column not in known:
+            own = (*path, "column") in definition.lines
+            fix = "Correct the name." if own else "Name the column under `column:`."
+            found.append(unknown((*path, "column") if own else path, measure.column, fix))
+    return found
+
+
+def _parts(
+    definition: Definition, tables: list[Table], client_table: Table | None, log: _Log
+) -> tuple[list[Part], Part | None]:
+    """Read every file by itself, while its rows still have the numbers the user sees."""
+    parts = [read_session_part(table, definition) for table in tables]
+    known = {str(column) for table in tables for column in table.frame}
+    for part in parts:
+        # a mapped column that no file has is told once, at its line of the study file
+        told = {name for name, column in definition.columns.items() if column not in known}
+        log.problems += [problem for problem in key_problems(part) if problem.place not in told or CLIENT in part.frame]
+    clients = read_client_part(client_table, definition, known) if client_table else None
+    if clients and CLIENT not in clients.frame:
+        log.problems.append(no_column(clients, CLIENT))
+    for part in [*parts, *([clients] if clients else [])]:
+        log.problems += part.problems
+        log.notes += [*part.notes, *_ignored(part)]
+    return parts, clients
+
+
+def _ignored(part: Part) -> list[str]:
+    others = [str(column) for column in part.table.frame if column not in part.used.values()]
+    if not others:
+        return []
+    names = ", ".join(others[:10]) + (", …" if len(others) > 10 else "")
+    return [f"{part.table.name}: {count(len(others), 'column')} not used and not kept ({names})."]
+
+
+def _frames(
+    definition: Definition, parts: list[Part], clients: Part | None, log: _Log
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Measure]]:
+    """Join, score and finish the two frames; where keys are wrong only what can still be checked is checked."""
+    nothing = pd.DataFrame(), pd.DataFrame(), dict[str, Measure]()
+    if not parts or not all({CLIENT, SESSION} <= set(part.frame) for part in parts):
+        return nothing
+    _settle_repeated_ids(definition, parts, clients, log)
+    # a join on repeated keys would multiply rows
+    if len(parts) > 1 and any(problem.place.split()[0] in KEYS for problem in log.problems):
+        return nothing
+    joined, problems, notes = join_parts(parts)
+    log.problems += problems
+    log.notes += notes
+    file = parts[0].table.name
+    sessions, measures = _scored(file, joined, definition.measures, log)
+    log.problems += _timing(definition, sessions, measures, log.problems)
+    _rater_scales(definition, measures, log)
+    client_frame, client_measures = _client_frame(definition, sessions, parts, clients, log)
+    log.problems += _without_therapist(sessions, client_frame, clients)
+    log.problems += _scattered(definition, {*measures, *client_measures}, log.problems)
+    if log.problems:
+        return nothing
+    keep = [*SESSION_COLUMNS, *measures]
+    sessions = finish_sessions(sessions[[name for name in sessions if name in keep]], client_frame)
+    client_frame, notes = finish_clients(client_frame, sessions, clients.table.name if clients else None)
+    log.notes += notes
+    return sessions, client_frame, measures | client_measures
+
+
+def _without_therapist(sessions: pd.DataFrame, client_frame: pd.DataFrame, clients: Part | None) -> list[Problem]:
+    if clients is None or THERAPIST in sessions or THERAPIST not in client_frame:
+        return []
+    known = client_frame.loc[client_frame[THERAPIST].notna(), CLIENT]
+    lacking = sessions.loc[~sessions[CLIENT].isin(known), CLIENT].nunique()
+    if not lacking:
+        return []
+    text = f"{count(lacking, 'client')} with sessions without a therapist in this file. "
+    text += "Fill them in, or delete the column."
+    return [Problem(clients.table.name, clients.place(THERAPIST), text)]
+
+
+def _scored(
+    file: str, frame: pd.DataFrame, measures: dict[str, Measure], log: _Log
+) -> tuple[pd.DataFrame, dict[str, Measure]]:
+    scored, present, notes = score_measures(frame, measures)
+    present |= inherit(measures, list(scored))
+    log.notes += notes
+    # a subscale that the package computes by itself is nothing the user can mend
+    stated = [name for name in present if name in measures or present[name].column]
+    log.problems += _without_information(file, scored[stated], log.problems)
+    return scored, present
+
+
+def _client_frame(
+    definition: Definition, sessions: pd.DataFrame, parts: list[Part], clients: Part | None, log: _Log
+) -> tuple[pd.DataFrame, dict[str, Measure]]:
+    """Return what is known of each client, from the clients file and from columns repeated in the sessions."""
+    repeated = [name for name in definition.columns if name in sessions and name not in SESSION_COLUMNS]
+    moved, problems = client_columns(sessions, repeated, parts[0].table.name)
+    log.problems += problems
+    if clients is None or CLIENT not in clients.frame:
+        return moved, {}
+    scored, measures = _scored(clients.table.name, clients.frame, definition.measures, log)
+    if not set(scored[CLIENT]) & set(sessions[CLIENT]) and not sessions.empty:
+        text = "none of these ids stands among the sessions. Check which column holds the ids in each file."
+        log.problems.append(Problem(clients.table.name, clients.place(CLIENT), text))
+    new = [CLIENT, *(name for name in repeated if name not in scored)]
+    # one-to-one unless ids repeat, and repeated ids have been reported
+    return scored.merge(moved[new], on=CLIENT, how="left" if len(new) == 1 else "outer"), measures
+
+
+def _settle_repeated_ids(definition: Definition, parts: list[Part], clients: Part | None, log: _Log) -> None:
+    """Apply `repeated_client_ids` before the files are joined; ask for it when it is needed and not given."""
+    shared = set().union(*(shared_ids(part.frame) for part in parts)) if parts else set()
+    with_both = [part for part in parts if THERAPIST in part.frame]
+    text = two_therapists(with_both) if with_both else ""
+    if definition.repeated_client_ids is None and text:
+        log.problems.append(Problem(with_both[0].table.name, CLIENT, text))
+    elif definition.repeated_client_ids == SAME_PERSON and text:
+        log.notes.append(
+            f"{count(len(shared), 'client')} had more than one therapist; each pair counts as a dyad of its own."
+        )
+    elif definition.repeated_client_ids == DIFFERENT_PEOPLE and text:
+        log.notes.append(
+            f"{count(len(shared), 'client id')} stood under more than one therapist and became one id per therapist."
+        )
+        for part in [*parts, *([clients] if clients else [])]:
+            if THERAPIST in part.frame:
+                part.frame = separate_people(part.frame, shared)
+            elif CLIENT in part.frame and (number := int(part.frame[CLIENT].isin(shared).sum())):
+                text = f"{count(number, 'row')} with an id that several people share. Add the column therapist here."
+                log.problems.append(Problem(part.table.name, CLIENT, text))
+    if clients and CLIENT in clients.frame and (text := repeated_keys(clients.frame[[CLIENT]], clients.rows, "client")):
+        log.problems.append(Problem(clients.table.name, CLIENT, text))
+
+
+def _without_information(file: str, frame: pd.DataFrame, told: list[Problem]) -> list[Problem]:
+    found = []
+    for name in frame:
+        values = frame[name].dropna()
+        if any(problem.file == file and problem.place.split()[0] == name for problem in told) or frame.empty:
+            continue
+        if values.empty:
+            text = f"all {count(len(frame), 'value')} are missing; a measure needs values. "
+            text += "Correct the column, or delete the measure from study.yml."
+        elif len(values) > 1 and values.nunique() == 1:
+            text = f"all {count(len(values), 'value')} are {values.iloc[0]:.12g}; a measure has to vary. "
+            text += "Correct the column, or delete the measure from study.yml."
+        else:
+            continue
+        found.append(Problem(file, name, text))
+    return found
+
+
+def _timing(
+    definition: Definition, sessions: pd.DataFrame, measures: dict[str, Measure], told: list[Problem]
+) -> list[Problem]:
+    """Ask for `collected` where a lag can be asked of the data, because the lag's direction depends on it."""
+    if sessions.groupby(CLIENT, sort=False)[SESSION].nunique().max() < 2:
+        return []
+    fix = "is missing; whether the form is filled in before or after the session decides which session predicts which."
+    return [
+        definition.problem(
+            ("measures", name),
+            f"measures.{name}.collected {fix} Add `collected: before` or `collected: after`.",
+        )
+        for name, measure in measures.items()
+        if measure.collected is None
+        and name in definition.measures
+        and name in (*ALLIANCE, SYMPTOMS)
+        and not any(problem.text.startswith(f"measures.{name}.collected") for problem in told)
+    ]
+
+
+def _rater_scales(definition: Definition, measures: dict[str, Measure], log: _Log) -> None:
+    present = [measures[name] for name in ALLIANCE if name in measures]
+    for one, other in combinations(present, 2):
+        if (
+            (one.low, one.high) == (other.low, other.high)
+            and _family(one) == _family(other)
+            and one.centred == other.centred
+        ):
+            continue
+        bounded = None not in (one.low, one.high, other.low, other.high)
+        if bounded and _family(one) == _family(other) is not None:
+            text = (
+                f"measures.{other.name}: {other.unit} and {one.unit} of {one.name} are one family of instruments on "
+                "two scales. Score both alike, or correct `range:` or `score:`."
+            )
+            log.problems.append(definition.problem(("measures", other.name), text))
+        else:
+            log.notes.append(
+                f"{one.name} ({one.unit}) and {other.name} ({other.unit}) are on different scales: no report claims a "
+                "mean difference between these raters."
+            )
+
+
+def _family(measure: Measure) -> str | None:
+    known = INSTRUMENTS.get(measure.instrument or "")
+    return known.family if known else measure.instrument
+
+
+def _scattered(definition: Definition, found: set[str], told: list[Problem]) -> list[Problem]:
+    """Find measures whose columns exist, but not in one file of one kind."""
+    if told:
+        return []
+    text = "measures.{0}: its items stand partly in the sessions and partly in the clients file. Put them into one."
+    return [
+        definition.problem(("measures", name), text.format(name)) for name in definition.measures if name not in found
+    ]

@@ -1,0 +1,192 @@
+"""Every key of study.yml is checked, in its line, with the nearest allowed word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alliance_analysis.errors import DataError
+from alliance_analysis.study.definition import read_definition
+
+HEAD = "data: sessions.csv\n"
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    path = folder / "study.yml"
+    path.write_text(text, encoding="utf-8")
+    return [str(problem) for problem in read_definition(path)[1]]
+
+
+CASES = {
+    "no data": (
+        "study: {title: x}\n",
+        "line 1: data is missing; name the file with the sessions, for example `data: sessions.csv`.",
+    ),
+    "file twice": ("data: [a.csv, a.csv]\n", "line 1: data names 'a.csv' twice. Keep it once."),
+    "dataset joined": (
+        "data: [a.csv, 'dataset:x']\n",
+        "line 1: data can not join 'dataset:x' with other files. Name it alone.",
+    ),
+    "unknown key": (HEAD + "measure: {}\n", "line 2: measure is not a key; nearest: measures."),
+    "nothing near": (
+        HEAD + "report: {zzz: 1}\n",
+        "line 2: report.zzz is not a key; allowed are min_cell, max_gap_days.",
+    ),
+    "not a mapping": (HEAD + "study: yes\n", "line 2: study must be a list of `key: value` lines, got 'True'."),
+    "flag": (HEAD + "study: {simulated: 1}\n", "line 2: study.simulated must be true or false, got '1'."),
+    "choice": (
+        HEAD + "repeated_client_ids: same\n",
+        "line 2: repeated_client_ids must be same_person or different_people, got 'same'.",
+    ),
+    "number": (
+        HEAD + "report:\n  min_cell: 0\n",
+        "line 3: report.min_cell must be a whole number of 1 or more, got '0'.",
+    ),
+    "share": (
+        HEAD + "measures:\n  hope: {range: [0, 1], higher_is_worse: no, min_answered: 1.5}\n",
+        "line 3: measures.hope.min_answered must be a number from 0.01 to 1, got 1.5.",
+    ),
+    "range": (
+        HEAD + "measures:\n  hope: {range: [5, 1], higher_is_worse: no}\n",
+        "line 3: measures.hope.range must be [lowest, highest] or null, got '[5, 1]'.",
+    ),
+    "no range": (
+        HEAD + "measures:\n  hope: {higher_is_worse: no}\n",
+        "line 3: measures.hope.range is missing; add `range: [lowest, highest]`, or `range: null` for values "
+        "without limits.",
+    ),
+    "no direction": (
+        HEAD + "measures:\n  hope: {range: [0, 1]}\n",
+        "line 3: measures.hope.higher_is_worse is missing; write true or false. The direction is never guessed.",
+    ),
+    "unknown instrument": (
+        HEAD + "measures:\n  symptoms: {instrument: PHQ9, higher_is_worse: true}\n",
+        "line 3: measures.symptoms.instrument 'PHQ9' is not known; nearest: PHQ-9. "
+        "Correct it, or add `range: [lowest, highest]`.",
+    ),
+    "column and items": (
+        HEAD + "measures:\n  hope: {range: [0, 1], higher_is_worse: no, column: a, items: [a, b]}\n",
+        "line 3: measures.hope.items and column are both given. Keep `items` to have them scored, or `column`.",
+    ),
+    "number of items": (
+        HEAD + "measures:\n  symptoms: {instrument: GAD-7, items: [a, b]}\n",
+        "line 3: measures.symptoms.items has 2 columns; GAD-7 has 7 items. Name all, in its order.",
+    ),
+    "reversed item unknown": (
+        HEAD + "measures:\n  hope: {range: [0, 1], higher_is_worse: no, items: [h1, h2], reverse: [h3]}\n",
+        "line 3: measures.hope.reverse names 'h3', which is not one of the items. Name columns that stand under "
+        "`items`.",
+    ),
+    "reverse without range": (
+        HEAD + "measures:\n  hope: {range: null, higher_is_worse: no, items: [h1, h2], reverse: [h2]}\n",
+        "line 3: measures.hope.reverse needs the range of one item. Add `range: [lowest, highest]`.",
+    ),
+    "derived name": (
+        HEAD + "measures:\n  hope_within: {range: [0, 1], higher_is_worse: no}\n",
+        "line 3: measures.hope_within is a name the package uses for a derived column. Rename it.",
+    ),
+    "hostile name": (
+        HEAD + "measures:\n  </script>: {range: [0, 1], higher_is_worse: no}\n",
+        "line 3: measures.</script> can not be a name; allowed are letters, digits and _, a letter first. Rename it.",
+    ),
+    "measure is a key column": (
+        HEAD + "measures:\n  session: {range: [0, 1]}\n",
+        "line 3: measures.session is a column of its own, not a measure. Rename it.",
+    ),
+    "misspelt column": (
+        HEAD + "columns: {clent: PatID}\n",
+        "line 2: columns.clent is not a name the package knows; nearest: client.",
+    ),
+    "column used twice": (
+        HEAD + "columns: {client: id, therapist: id}\n",
+        "line 2: columns.therapist and client both name the column 'id'. Give each its own.",
+    ),
+    "measure under columns": (
+        HEAD + "columns: {hope: h}\nmeasures:\n  hope: {range: [0, 1], higher_is_worse: no}\n",
+        "line 2: columns.hope is a measure. Name its column under measures.hope.column.",
+    ),
+    "twice": (HEAD + "data: b.csv\n", "line 2: data stands twice, first in line 1. Keep one of them."),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), CASES.values(), ids=CASES.keys())
+def test_each_wrong_key_has_its_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    assert problems(tmp_path, text) == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "has no `key: value` lines; a study file starts with `study:` and `data:`."),
+        ("- a\n", "has no `key: value` lines; a study file starts with `study:` and `data:`."),
+        (
+            "data: a.csv\nstudy: {title: x\n",
+            "line 3 is not valid YAML (expected ',' or '}', but got '<stream end>'). "
+            "Check indentation, colons, quotes and brackets there.",
+        ),
+        (
+            "data: a: b\n",
+            "line 1 is not valid YAML (mapping values are not allowed here). "
+            "Check indentation, colons, quotes and brackets there.",
+        ),
+        (
+            "a: &a [1]\nb: *a\n",
+            "line 1 is not valid YAML (aliases (*) are not allowed). "
+            "Check indentation, colons, quotes and brackets there.",
+        ),
+        (
+            "a: !!python/object:os.system {}\n",
+            "line 1 is not valid YAML (tags (!) are not allowed). "
+            "Check indentation, colons, quotes and brackets there.",
+        ),
+    ],
+)
+def test_broken_yaml_is_one_sentence_with_the_line(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(DataError) as raised:
+        problems(tmp_path, text)
+    assert str(raised.value) == f"study.yml: {sentence}"
+
+
+def test_words_that_yaml_takes_for_something_else_stay_names(tmp_path: Path) -> None:
+    path = tmp_path / "study.yml"
+    path.write_text("data: a.csv\ncolumns: {client: No, session: 1e2}\nplan: {primary: 08, sesoi: {within: 0.1}}\n")
+    definition, wrong, _ = read_definition(path)
+    assert (definition.columns, definition.plan, wrong) == (
+        {"client": "No", "session": "1e2"},
+        {"primary": "08", "sesoi": {"within": 0.1}},
+        [],
+    )
+
+
+def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
+    path = tmp_path / "clinic.yml"
+    path.write_text("data: a.csv\nmeasures:\n  symptoms: {instrument: phq-9, collected: before}\n")
+    definition, _, _ = read_definition(path)
+    symptoms = definition.measures["symptoms"]
+    assert (definition.title, definition.simulated, definition.min_cell) == ("clinic", False, 5)
+    assert (symptoms.instrument, symptoms.column, symptoms.score, symptoms.recall_days) == (
+        "PHQ-9",
+        "symptoms",
+        "sum",
+        14,
+    )
+    assert (symptoms.cut_off, symptoms.reliable_change, symptoms.min_answered) == (10, 6, 0.75)
+
+
+def test_cut_offs_belong_to_the_instruments_own_metric(tmp_path: Path) -> None:
+    path = tmp_path / "study.yml"
+    path.write_text("data: a.csv\nmeasures:\n  symptoms: {instrument: PHQ-9, score: mean, collected: before}\n")
+    symptoms = read_definition(path)[0].measures["symptoms"]
+    assert (symptoms.low, symptoms.high, symptoms.cut_off, symptoms.reliable_change) == (0, 3, None, None)
+
+
+def test_a_stated_range_of_an_unknown_instrument_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "study.yml"
+    path.write_text("data: a.csv\nmeasures:\n  hope: {instrument: HOPE-X, range: [1, 8], higher_is_worse: false}\n")
+    definition, wrong, notes = read_definition(path)
+    assert wrong == []
+    assert definition.measures["hope"].unit == "HOPE-X mean (1 to 8)"
+    assert notes == [
+        "hope: the instrument HOPE-X is unknown to the package; range and direction are as study.yml says."
+    ]
