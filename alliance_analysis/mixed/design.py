@@ -1,0 +1,220 @@
+"""Turns a formula and a frame into the matrices of a mixed model, and accounts for every row lost on the way."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from alliance_analysis.errors import ModelError
+from alliance_analysis.mixed.formula import Formula, RandomTerm, evaluate_columns
+
+
+@dataclass(frozen=True)
+class RandomBlock:
+    """One random term with its own covariance matrix: columns Z (n, q), and the level of its group in every row."""
+
+    group: str
+    names: tuple[str, ...]
+    Z: np.ndarray
+    codes: np.ndarray
+    n_levels: int
+
+
+@dataclass(frozen=True)
+class Design:
+    """The matrices of a mixed model.
+
+    `y` (n,), `X` (n, p) with `terms` as column names, `random` terms, `rows` (n,) the positions in the caller's frame,
+    `dropped_by` the rows without a value per variable (one row may count for several variables).
+    """
+
+    response: str
+    y: np.ndarray
+    X: np.ndarray
+    terms: tuple[str, ...]
+    random: tuple[RandomBlock, ...]
+    rows: np.ndarray
+    n_dropped: int
+    dropped_by: dict[str, int]
+
+    @property
+    def groups(self) -> dict[str, RandomBlock]:
+        """One random term per grouping factor, the coarsest factor first."""
+        first: dict[str, RandomBlock] = {}
+        for block in self.random:
+            first.setdefault(block.group, block)
+        return dict(sorted(first.items(), key=lambda item: item[1].n_levels))
+
+
+def build_design(formula: Formula, data: pd.DataFrame) -> Design:
+    """Evaluate a formula on the complete rows of a frame.
+
+    Parameters
+    ----------
+    formula : Formula
+        As `parse_formula` returns it.
+    data : pandas.DataFrame
+        Not changed. Rows with a missing value in any column of the formula are left out and counted.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    ModelError
+        For unknown or doubled columns, no complete row, infinite or non-numeric values, incomplete grouping columns.
+
+    Examples
+    --------
+    >>> from alliance_analysis.mixed.formula import parse_formula
+    >>> frame = pd.DataFrame({"y": [1.0, 2.0, 4.0, None], "client": ["a", "a", "b", "b"]})
+    >>> build_design(parse_formula("y ~ 1 + (1 | client)"), frame).dropped_by
+    {'y': 1}
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise ModelError(f"data must be a pandas DataFrame, got {type(data).__name__}.")
+    _check_columns(formula, data)
+    missing = data[list(formula.columns)].isna()
+    _check_groups_complete(formula, missing)
+    dropped_by = {str(name): int(count) for name, count in missing.sum().items() if count}
+    rows = np.flatnonzero(~missing.to_numpy().any(axis=1))
+    if rows.size == 0:
+        raise ModelError(_no_rows_message(len(data), dropped_by))
+    frame = _plain_columns(formula, data.iloc[rows])
+    y = _evaluate_response(formula.response, frame)
+    terms, X = _evaluate(formula.fixed, frame)
+    random = tuple(block for term in formula.random for block in _random_blocks(term, frame))
+    return Design(formula.response, y, X, terms, random, rows, len(data) - rows.size, dropped_by)
+
+
+def _check_columns(formula: Formula, data: pd.DataFrame) -> None:
+    names = [str(name) for name in data.columns]
+    for column in formula.columns:
+        if column not in names:
+            near = difflib.get_close_matches(column, names, n=3)
+            hint = f"; nearest: {', '.join(near)}" if near else ""
+            raise ModelError(f"formula: '{column}' is not a column of the data{hint}. Correct it or add the column.")
+        if names.count(column) > 1:
+            raise ModelError(f"data: the column '{column}' is there {names.count(column)} times. Keep one of them.")
+
+
+def _check_groups_complete(formula: Formula, missing: pd.DataFrame) -> None:
+    for column in formula.group_columns:
+        count = int(missing[column].sum())
+        if count:
+            raise ModelError(
+                f"{column}: {count} of {len(missing)} rows have no value; a grouping column must be complete. "
+                "Drop those rows or fill in the group."
+            )
+
+
+def _no_rows_message(n_rows: int, dropped_by: dict[str, int]) -> str:
+    if n_rows == 0:
+        return "data: there are 0 rows. Check how the frame was made."
+    counts = ", ".join(f"{name} in {count}" for name, count in sorted(dropped_by.items(), key=lambda item: -item[1]))
+    return (
+        f"data: none of the {n_rows} rows has a value in every column of the formula; missing are {counts}. "
+        "Drop a column from the formula."
+    )
+
+
+def _plain_columns(formula: Formula, complete: pd.DataFrame) -> pd.DataFrame:
+    """Numbers as float64, everything else as text or sorted categories: what formulae reads without surprises."""
+    columns: dict[str, pd.Series | np.ndarray] = {}
+    for name in formula.columns:
+        column = complete[name]
+        if is_numeric_dtype(column.dtype) or is_bool_dtype(column.dtype):
+            columns[name] = _finite(name, column.to_numpy(dtype=float))
+        elif isinstance(column.dtype, pd.CategoricalDtype):
+            columns[name] = column.cat.remove_unused_categories().reset_index(drop=True)
+        elif column.dtype.kind in "mM":
+            raise ModelError(f"{name}: dates and durations cannot stand in a formula. Turn them into numbers first.")
+        else:
+            columns[name] = column.astype(str).reset_index(drop=True)
+    frame = pd.DataFrame(columns)
+    _check_factors_vary(frame.drop(columns=[*formula.group_columns, formula.response], errors="ignore"))
+    return frame
+
+
+def _check_factors_vary(predictors: pd.DataFrame) -> None:
+    """A factor with a single level has no dummy: formulae would leave it out without a word."""
+    for name, column in predictors.select_dtypes(exclude="number").items():
+        if column.nunique() == 1:
+            where = f"in the {len(column)} rows used"
+            raise ModelError(f"{name}: the predictor is constant ({str(column.iloc[0])!r}) {where}. Drop it.")
+
+
+def _finite(name: str, values: np.ndarray) -> np.ndarray:
+    count = int(np.isinf(values).sum())
+    if count:
+        raise ModelError(f"{name}: infinite values in {count} rows. Correct them or make them missing.")
+    return values
+
+
+def _evaluate(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
+    names, matrix = evaluate_columns(expression, frame)
+    for name, column in zip(names, matrix.T, strict=True):
+        bad = int((~np.isfinite(column)).sum())
+        if bad:
+            total = len(column)
+            raise ModelError(f"{name}: {bad} of {total} values are not finite numbers. A log needs positive values.")
+    return names, matrix
+
+
+def _evaluate_response(expression: str, frame: pd.DataFrame) -> np.ndarray:
+    if expression in frame and not is_numeric_dtype(frame[expression].dtype):
+        value = str(frame[expression].iloc[0])
+        raise ModelError(f"{expression}: the outcome must be numeric, but it holds text such as {value!r}. Recode it.")
+    names, matrix = _evaluate(f"0 + {expression}", frame)
+    if matrix.shape[1] != 1:
+        raise ModelError(f"formula: the outcome '{expression}' gives {len(names)} columns; one is allowed.")
+    return matrix[:, 0]
+
+
+def _random_blocks(term: RandomTerm, frame: pd.DataFrame) -> list[RandomBlock]:
+    codes, n_levels = _group_codes(term.group, frame)
+    names, Z = _evaluate(term.expression, frame)
+    if not names:
+        raise ModelError(f"formula: '({term.expression} | {term.name})' has no column. Write '(1 | {term.name})'.")
+    if term.correlated:
+        return [RandomBlock(term.name, names, Z, codes, n_levels)]
+    # `||`: each column gets a variance of its own, dummies of a factor included.
+    return [RandomBlock(term.name, (name,), Z[:, [i]], codes, n_levels) for i, name in enumerate(names)]
+
+
+def _group_codes(group: tuple[str, ...], frame: pd.DataFrame) -> tuple[np.ndarray, int]:
+    codes = np.zeros(len(frame), dtype=np.int64)
+    for column in group:
+        level, levels = pd.factorize(frame[column], sort=True)
+        codes = pd.factorize(codes * len(levels) + level, sort=True)[0]
+    return codes, int(codes.max()) + 1
+
+
+def term_levels(design: Design) -> dict[str, str]:
+    """Find for each fixed term the coarsest grouping factor within whose groups it is constant.
+
+    Returns
+    -------
+    dict
+        Term -> group; "" for a term that varies inside the groups of every factor. `(Intercept)` never varies.
+    """
+    levels = {}
+    for name, column in zip(design.terms, design.X.T, strict=True):
+        constant_in = (group for group, block in design.groups.items() if is_constant_within(column, block))
+        levels[name] = next(constant_in, "")
+    return levels
+
+
+def is_constant_within(column: np.ndarray, block: RandomBlock) -> bool:
+    """Whether a column (n,) has one value within each group of a random term."""
+    low = np.full(block.n_levels, np.inf)
+    high = np.full(block.n_levels, -np.inf)
+    np.minimum.at(low, block.codes, column)
+    np.maximum.at(high, block.codes, column)
+    # Group means computed in another order differ in the last digits.
+    return bool((high - low).max() <= 1e-9 * max(float(np.ptp(column)), np.abs(column).max() * 1e-3))

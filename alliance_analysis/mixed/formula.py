@@ -1,0 +1,258 @@
+"""Reads a mixed-model formula token by token, so that nothing outside an allow-list is ever evaluated."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.errors import ModelError
+
+INTERCEPT = "(Intercept)"
+FUNCTIONS = ("C", "I", "bs", "center", "exp", "log", "poly", "scale", "sqrt")
+KEYWORDS = ("degree", "df")  # the only named arguments: bs(x, df=4, degree=3), poly(x, degree=2)
+MAX_POWER = 10  # (a + b) ** n is expanded by formulae into n nested products
+MAX_LENGTH = 2_000
+MAX_DEPTH = 20
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[^\W\d_]\w*)|(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?![\w.]))|(?P<operator>\*\*|\|\||[-+*/:~|(),=]))"
+)
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """One `(expression | group)`: the expression as text, the columns whose combination is the group."""
+
+    expression: str
+    group: tuple[str, ...]
+    correlated: bool
+
+    @property
+    def name(self) -> str:
+        """The group as tables show it: `therapist:client` for a client within a therapist."""
+        return ":".join(self.group)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula taken apart: response, fixed part, random terms, and every column it mentions."""
+
+    text: str
+    response: str
+    fixed: str
+    random: tuple[RandomTerm, ...]
+    columns: tuple[str, ...]
+    group_columns: tuple[str, ...]
+
+
+def parse_formula(text: str) -> Formula:
+    """Take a formula apart and refuse whatever is not on the allow-list.
+
+    Parameters
+    ----------
+    text : str
+        `response ~ fixed terms + (random terms | group)`. Operators `+ - * : ** /`, the functions named in `FUNCTIONS`,
+        `(1 | a/b)` for `(1 | a) + (1 | a:b)`, and `||` for random terms that do not correlate.
+
+    Returns
+    -------
+    Formula
+        The parts as text; no library has seen any of them yet.
+
+    Raises
+    ------
+    ModelError
+        For a character, call or name that is not allowed, unbalanced parentheses, no `~`, or no random term.
+
+    Examples
+    --------
+    >>> parse_formula("y ~ time + (1 + time || therapist/client)").random[1].name
+    'therapist:client'
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ModelError(f"formula: {text!r} is not a formula. Write for example 'symptoms ~ time + (1 | client)'.")
+    if len(text) > MAX_LENGTH:
+        raise ModelError(f"formula: it has {len(text)} characters; at most {MAX_LENGTH} are read. Shorten it.")
+    tokens = _tokenise(text)
+    _check_calls(tokens)
+    _check_powers(tokens)
+    _check_parentheses(tokens)
+    if tokens.count("~") != 1 or tokens[0] == "~" or tokens[-1] == "~":
+        raise ModelError("formula: one ~ must stand between outcome and terms. Write 'outcome ~ terms + (1 | group)'.")
+    split = tokens.index("~")
+    fixed, bars = _split_bars(tokens[split + 1 :])
+    random = tuple(term for bar in bars for term in _random_terms(bar))
+    if not random:
+        raise ModelError("formula: it has no random term. Add one, for example '+ (1 | client)'.")
+    response = tokens[:split]
+    if "|" in response or "||" in response:
+        raise ModelError("formula: a random term stands left of ~. Move it to the right-hand side.")
+    columns = tuple(dict.fromkeys(name for part in (response, fixed, *bars) for name in _names(part)))
+    groups = tuple(dict.fromkeys(name for term in random for name in term.group))
+    return Formula(text, " ".join(response), " ".join(fixed) or "1", random, columns, groups)
+
+
+def evaluate_columns(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
+    """Evaluate the terms of one expression into named columns; the single door to formulae.
+
+    Parameters
+    ----------
+    expression : str
+        Right-hand side that `parse_formula` has let through, without bars.
+    frame : pandas.DataFrame
+        Complete rows of the columns the expression names.
+
+    Returns
+    -------
+    names : tuple of str
+        Column names, formulae's own except for `(Intercept)`.
+    matrix : numpy.ndarray, shape (n, number of names)
+
+    Raises
+    ------
+    ModelError
+        When formulae cannot make sense of the expression.
+
+    Examples
+    --------
+    >>> evaluate_columns("1 + x", pd.DataFrame({"x": [1.0, 2.0]}))[0]
+    ('(Intercept)', 'x')
+    """
+    if expression == "1":
+        return (INTERCEPT,), np.ones((len(frame), 1))
+    from formulae import design_matrices
+    from formulae.environment import Environment
+
+    allowed = Environment([{"log": np.log, "sqrt": np.sqrt, "exp": np.exp}])
+    try:
+        # formulae prints before it raises, and its own words name its classes, not the user's term.
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            common = design_matrices(expression, frame, na_action="error", env=allowed).common
+    except Exception as error:
+        message = f"formula: '{expression}' cannot be evaluated ({error}). Check its terms one by one."
+        raise ModelError(message) from error
+    if common is None:
+        return (), np.empty((len(frame), 0))
+    names = [label for term in common.terms.values() for label in _labels(term)]
+    return tuple(names), np.asarray(common.design_matrix, dtype=float).reshape(len(frame), -1)
+
+
+def _labels(term: object) -> list[str]:
+    if type(term).__name__ == "Intercept":
+        return [INTERCEPT]
+    return list(term.labels)  # type: ignore[attr-defined]
+
+
+def _tokenise(text: str) -> list[str]:
+    tokens, position = [], 0
+    text = text.rstrip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            rest = text[position:].lstrip()
+            raise ModelError(
+                f"formula: {rest[0]!r} is not allowed (at '{rest[:20]}'); names, numbers and + - * : / ** | ( ) , ~ "
+                "are. Compute anything else as a column first."
+            )
+        tokens.append(match.group().strip())
+        position = match.end()
+    return tokens
+
+
+def _is_name(token: str) -> bool:
+    return token[0].isalpha()
+
+
+def _check_calls(tokens: list[str]) -> None:
+    calls = [a for a, b in pairwise(tokens) if _is_name(a) and b == "("]
+    for name in calls:
+        if name not in FUNCTIONS:
+            raise ModelError(
+                f"formula: {name}() is not allowed; {', '.join(FUNCTIONS)} are. Compute it as a column first."
+            )
+    for name, sign in pairwise(tokens):
+        if sign == "=" and name not in KEYWORDS:
+            raise ModelError(f"formula: '{name} =' is not allowed; the named arguments are {' and '.join(KEYWORDS)}.")
+
+
+def _check_powers(tokens: list[str]) -> None:
+    for operator, power in pairwise(tokens):
+        if operator == "**" and not (power.isdigit() and 1 <= int(power) <= MAX_POWER):
+            raise ModelError(f"formula: the power '{power}' is not allowed; whole numbers from 1 to {MAX_POWER} are.")
+
+
+def _check_parentheses(tokens: list[str]) -> None:
+    depth = 0
+    for token in tokens:
+        depth += (token == "(") - (token == ")")
+        if depth < 0 or depth > MAX_DEPTH:
+            break
+    if depth > MAX_DEPTH:
+        raise ModelError(f"formula: parentheses are nested more than {MAX_DEPTH} deep. Compute a column first.")
+    if depth != 0:
+        raise ModelError("formula: the parentheses do not match. Close each ( with a ).")
+
+
+def _split_bars(tokens: list[str]) -> tuple[list[str], list[list[str]]]:
+    """Cut the summands of the right-hand side into fixed ones and those of the form ( ... | group )."""
+    fixed: list[list[str]] = []
+    bars: list[list[str]] = []
+    for sign, summand in _summands(tokens):
+        inner = summand[1:-1]
+        if "|" not in summand and "||" not in summand:
+            fixed.append([*([sign] if fixed or sign == "-" else []), *summand])
+        elif sign == "+" and _is_wrapped(summand) and inner.count("|") + inner.count("||") == 1:
+            bars.append(inner)
+        else:
+            raise ModelError(f"formula: '{' '.join(summand)}' is not a random term. Write each as '+ (terms | group)'.")
+    return [token for part in fixed for token in part], bars
+
+
+def _summands(tokens: list[str]) -> list[tuple[str, list[str]]]:
+    parts: list[tuple[str, list[str]]] = [("+", [])]
+    depth = 0
+    for token in tokens:
+        depth += (token == "(") - (token == ")")
+        if depth == 0 and token in ("+", "-"):
+            parts.append((token, []))
+        else:
+            parts[-1][1].append(token)
+    if any(not summand for _, summand in parts[1:]):
+        raise ModelError("formula: a + or - has no term after it. Add the term or take the sign away.")
+    return [part for part in parts if part[1]]
+
+
+def _is_wrapped(tokens: list[str]) -> bool:
+    """Whether the first parenthesis closes with the last token: true of (a | g), false of (a) + (b)."""
+    depth = 0
+    for position, token in enumerate(tokens):
+        depth += (token == "(") - (token == ")")
+        if depth == 0:
+            return position == len(tokens) - 1
+    return False
+
+
+def _random_terms(tokens: list[str]) -> list[RandomTerm]:
+    bar = tokens.index("||") if "||" in tokens else tokens.index("|")
+    expression, group = tokens[:bar], tokens[bar + 1 :]
+    names = group[::2]
+    if not expression or not group or not all(map(_is_name, names)) or any(t not in (":", "/") for t in group[1::2]):
+        raise ModelError(
+            f"formula: '({' '.join(tokens)})' is not a random term; groups are columns joined by ':' or '/'. "
+            "Write for example '(1 + time | therapist/client)'."
+        )
+    if len(group) != 2 * len(names) - 1:
+        raise ModelError(f"formula: '({' '.join(tokens)})' ends before its group. Add the grouping column.")
+    correlated = "||" not in tokens
+    cuts = [i + 1 for i, sign in enumerate(group[1::2]) if sign == "/"] + [len(names)]
+    return [RandomTerm(" ".join(expression), tuple(names[:cut]), correlated) for cut in cuts]
+
+
+def _names(tokens: list[str]) -> list[str]:
+    return [token for token, after in pairwise([*tokens, ""]) if _is_name(token) and after not in ("(", "=")]
