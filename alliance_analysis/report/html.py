@@ -1,0 +1,187 @@
+"""Writes the pages: a notebook becomes one sealed HTML file, a run becomes an index; both make no request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from alliance_analysis.report.formats import format_count, format_percent
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_TEXT_TAGS = {
+    "a", "abbr", "b", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h3", "h4", "h5", "h6", "hr",
+    "i", "kbd", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "sup", "ul",
+}  # fmt: skip
+_TABLE_TAGS = {"caption", "figcaption", "figure", "img", "table", "tbody", "td", "tfoot", "th", "thead", "tr"}
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "div": {"role", "tabindex", "aria-label"},
+    "img": {"src", "alt", "width"},
+    "ol": {"start"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+}
+_CLASSES = {
+    "div": {"box", "withheld"},
+    "figure": {"picture", "table"},
+    "p": {"answered", "caution", "headline", "note", "withheld"},
+    "span": {"amber", "green", "red", "status"},
+    "td": {"long", "num"},
+    "th": {"long", "num"},
+}
+_PICTURES = ("data:image/svg+xml;base64,", "data:image/png;base64,")
+_LINKS = ("#", "https://", "http://", "mailto:")
+_EMPTY_PICTURE = re.compile(r'<img(?:\s+(?!src=)[a-z-]+="[^"]*")*>')  # what is left of a picture from elsewhere
+_HEADING = re.compile(r"^(#{1,2})\s+(.+?)\s*#*$")
+
+
+def sealed(html: str) -> str:
+    """Return HTML with nothing but text, tables and pictures inside the page: no script, style, form or request.
+
+    Examples
+    --------
+    >>> sealed('<p onclick="f()">a<script>f()</script><img src="https://x.org/a.png"></p>')
+    '<p>a</p>'
+    """
+    import nh3
+
+    cleaned = nh3.clean(
+        html,
+        tags=_TEXT_TAGS | _TABLE_TAGS,
+        clean_content_tags={"script", "style", "iframe", "object", "template", "title", "noscript", "textarea"},
+        attributes=_ATTRIBUTES,
+        allowed_classes=_CLASSES,
+        attribute_filter=_keep_attribute,
+        url_schemes={"data", "https", "http", "mailto"},
+        link_rel="noopener noreferrer",
+    )
+    return _EMPTY_PICTURE.sub("", cleaned)
+
+
+def _keep_attribute(tag: str, name: str, value: str) -> str | None:
+    if tag == "img" and name == "src":
+        return value if value.startswith(_PICTURES) else None
+    if name == "href":
+        return value if value.startswith(_LINKS) else None
+    if name == "tabindex":
+        return "0"
+    return value
+
+
+def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
+    """Return the page of an executed notebook.
+
+    Parameters
+    ----------
+    notebook : nbformat notebook, cleaned
+    page : mapping
+        `number, title, kind, status, study, headlines, checks, parameters, inputs`.
+
+    Returns
+    -------
+    str
+    """
+    from markupsafe import Markup
+
+    arranged, title, sections = arrange(notebook)
+    body = _exporter().from_notebook_node(arranged)[0]
+    return _render(
+        "report.html.j2", {**page, "title": title or page["title"], "sections": sections, "body": Markup(body)}
+    )
+
+
+def short_html(page: Mapping[str, Any]) -> str:
+    """Return the page of a question that was not answered: `number title kind status study reason needs inputs`."""
+    return _render("short.html.j2", page)
+
+
+def index_html(page: Mapping[str, Any]) -> str:
+    """Return the index of a run: `study, inputs, reports` with one entry per question."""
+    return _render("index.html.j2", page)
+
+
+def arrange(notebook: Any) -> tuple[Any, str, list[dict[str, str]]]:
+    """Return a copy cut into sections at its level-2 headings, with its title and its contents list.
+
+    The first cell of a section carries `metadata.alliance.opens`, the last one `closes` with the code of the section.
+    """
+    import nbformat
+
+    title, cells = "", []
+    sections: list[dict[str, str]] = [{"id": "top", "title": ""}]
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            cells.append((len(sections) - 1, cell))
+            continue
+        for level, heading, text in _split(cell.source):
+            if level == 1:
+                title = title or heading
+            elif level == 2:
+                sections.append({"id": f"section-{len(sections)}", "title": heading})
+            cells.append((len(sections) - 1, nbformat.v4.new_markdown_cell(text, id=f"text-{len(cells)}")))
+    for number, section in enumerate(sections):
+        _bracket([cell for owner, cell in cells if owner == number], section)
+    arranged = nbformat.from_dict({**notebook, "cells": [cell for _, cell in cells]})
+    return arranged, title, sections[1:]
+
+
+def _split(source: str) -> list[tuple[int, str, str]]:
+    """Return (heading level, heading, text below it) for each level-1 or level-2 heading of a markdown cell."""
+    parts: list[tuple[int, str, list[str]]] = [(0, "", [])]
+    fenced = False
+    for line in source.splitlines():
+        fenced ^= line.lstrip().startswith(("```", "~~~"))
+        found = None if fenced else _HEADING.match(line)
+        if found:
+            parts.append((len(found[1]), found[2], []))
+        else:
+            parts[-1][2].append(line)
+    return [
+        (level, heading, "\n".join(lines).strip()) for level, heading, lines in parts if level or "".join(lines).strip()
+    ]
+
+
+def _bracket(cells: Sequence[Any], section: Mapping[str, str]) -> None:
+    for cell in cells:
+        cell.metadata["alliance"] = {}
+    if not cells:
+        return
+    code = [cell.source for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+    cells[0].metadata["alliance"]["opens"] = dict(section)
+    cells[-1].metadata["alliance"] |= {
+        "closes": True,
+        "code": "\n\n".join(code),
+        "name": section["title"] or "opening the report",
+    }
+
+
+def _exporter() -> Any:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="alliance", extra_template_basedirs=[str(_TEMPLATES)], exclude_anchor_links=True
+    )
+    exporter.register_filter("sealed", sealed)
+    return exporter
+
+
+def _render(template: str, values: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"count": format_count, "percent": format_percent}
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    script = (_TEMPLATES / "code.js").read_text(encoding="utf-8").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return environment.get_template(template).render(
+        style=Markup(style), script=Markup(script), script_hash=digest, **values
+    )

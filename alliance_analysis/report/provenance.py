@@ -1,0 +1,98 @@
+"""Names what a run rests on: data, versions, commit and parameters, without the machine or the person."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from alliance_analysis.study.studyfile import Study
+from alliance_analysis.study.vocabulary import CLIENT, THERAPIST
+
+_PACKAGES = (
+    "alliance-analysis",
+    "formulae",
+    "ipykernel",
+    "matplotlib",
+    "nbconvert",
+    "numpy",
+    "pandas",
+    "papermill",
+    "pingouin",
+    "scipy",
+    "seaborn",
+    "statsmodels",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of every library a number depends on; absent ones are left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit(checkout: Path | None = None) -> str | None:
+    """Return the commit of the package's checkout, with "+changes" when files differ from it; None outside one.
+
+    Hooks and file-system monitors of the repository are not run, and nothing is written.
+    """
+    folder = checkout or Path(__file__).parents[2]
+    if not (folder / ".git").exists():  # a package installed inside somebody else's repository
+        return None
+    head = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    if not head:
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{head}+changes" if changed else head
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    safe = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    try:
+        done = subprocess.run(
+            [*safe, "-C", str(folder), *words], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def fingerprint(content: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON: equal content, equal fingerprint.
+
+    Examples
+    --------
+    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def study_card(study: Study) -> dict[str, Any]:
+    """Return what pages and `results.json` say about a study: names and counts, nothing of a client."""
+    sessions = study.sessions
+    therapists = sessions[THERAPIST].nunique() if THERAPIST in sessions else None
+    return {
+        "name": study.name,
+        "title": study.title or study.name,
+        "source": study.source or None,
+        "simulated": bool(study.simulated),
+        "n_sessions": len(sessions),
+        "n_clients": int(sessions[CLIENT].nunique()),
+        "n_therapists": None if therapists is None else int(therapists),
+    }
+
+
+def inputs(study: Study) -> dict[str, Any]:
+    """Return what all reports of a run have in common: study, hashes of its files, versions, commit."""
+    return {"study": study_card(study), "files": dict(study.files), "versions": versions(), "commit": commit()}

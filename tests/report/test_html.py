@@ -1,0 +1,140 @@
+"""A page is one sealed file: everything foreign is text, nothing is requested, sections stand in order."""
+
+import base64
+import hashlib
+import re
+
+import nbformat
+import pytest
+from conftest import dangers
+
+from alliance_analysis.report.html import arrange, index_html, report_html, sealed, short_html
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+INPUTS = {
+    "study": {
+        "name": "tiny", "title": HOSTILE, "source": HOSTILE, "simulated": True, "n_sessions": 72, "n_clients": 1,
+        "n_therapists": None,
+    },
+    "files": {"a<b>.csv": "0" * 64},
+    "versions": {"python": "3.11"},
+    "commit": None,
+}  # fmt: skip
+PAGE = {
+    "number": "02", "title": HOSTILE, "kind": "own question", "status": "withheld", "study": INPUTS["study"],
+    "parameters": {"seed": 1}, "inputs": INPUTS, "reason": HOSTILE, "needs": HOSTILE, "checks": [],
+    "headlines": [{"part": HOSTILE, "sentence": HOSTILE, "status": "withheld", "reason": HOSTILE}],
+}  # fmt: skip
+
+
+def notebook(*cells):
+    made = []
+    for kind, content in cells:
+        if kind == "markdown":
+            made.append(nbformat.v4.new_markdown_cell(content))
+        else:
+            data = {content[0]: content[1]}
+            output = {"output_type": kind, "data": data, "metadata": {}}
+            if kind == "execute_result":
+                output["execution_count"] = 1
+            made.append(nbformat.v4.new_code_cell("x = 1", outputs=[nbformat.from_dict(output)]))
+    for position, cell in enumerate(made):
+        cell["id"] = f"c{position}"
+    return nbformat.v4.new_notebook(cells=made)
+
+
+@pytest.mark.parametrize(
+    ("html", "kept"),
+    [
+        ("<p onclick='f()' style='color:red' id='x'>a</p>", "<p>a</p>"),
+        ("a<script>f()</script><style>p{}</style><iframe src='x'></iframe>", "a"),
+        ("<img src='https://x.org/a.png' alt='a'>b<img src='a.png'>", "b"),
+        ("<img src='data:text/html;base64,AAAA'>", ""),
+        ("<img src='data:image/png;base64,AAAA' alt='a>b' onerror='f()'>",
+         '<img src="data:image/png;base64,AAAA" alt="a&gt;b">'),
+        ("<a href='javascript:f()'>a</a><a href='data:text/html,x'>b</a>",
+         '<a rel="noopener noreferrer">a</a><a rel="noopener noreferrer">b</a>'),
+        ("<a href='https://doi.org/10.1'>a</a>", '<a href="https://doi.org/10.1" rel="noopener noreferrer">a</a>'),
+        ("<form action='x'><input name='a'><button>b</button></form>", "b"),
+        ("<svg><script>f()</script><text>t</text></svg>a", "a"),
+        ('<div class="box evil" role="region" tabindex="5">a</div>',
+         '<div class="box" role="region" tabindex="0">a</div>'),
+        ("<meta http-equiv='refresh' content='0;url=x'><base href='x'><link rel='stylesheet' href='x'>a", "a"),
+    ],
+)  # fmt: skip
+def test_foreign_html_is_reduced_to_text_tables_and_own_pictures(html, kept):
+    assert sealed(html) == kept
+
+
+def test_sections_come_from_level_two_headings_but_not_from_code_blocks():
+    cells = [
+        ("markdown", "# Title *here*\n\nIntro"),
+        ("markdown", "## One\n\ntext\n\n```\n## not a heading\n```\n\n## Two ##"),
+    ]
+    arranged, title, sections = arrange(notebook(*cells))
+    assert title == "Title *here*"
+    assert sections == [{"id": "section-1", "title": "One"}, {"id": "section-2", "title": "Two"}]
+    assert [cell.source for cell in arranged.cells] == ["Intro", "text\n\n```\n## not a heading\n```", ""]
+
+
+def test_code_is_folded_once_per_section_after_its_outputs():
+    display = ("display_data", ("text/html", "<p>shown</p>"))
+    html = report_html(notebook(("markdown", "## One"), display, display, ("markdown", "## Two"), display), PAGE)
+    assert re.findall(r"<summary>(.*?)</summary>", html) == ["Code: One", "Code: Two"]
+    assert html.count("<p>shown</p>") == 3
+    assert html.index("<p>shown</p>") < html.index("<details") < html.index(">Two</h2>")
+
+
+@pytest.mark.parametrize("kind", ["display_data", "execute_result"])
+@pytest.mark.parametrize("mime", ["text/html", "text/plain", "text/markdown"])
+def test_no_output_can_smuggle_a_script(kind, mime):
+    html = report_html(notebook((kind, (mime, f"seen {HOSTILE}"))), PAGE)
+    assert "seen" in html
+    assert dangers(html) == []
+
+
+@pytest.mark.parametrize("mime", ["image/svg+xml", "application/javascript", "text/latex"])
+def test_outputs_a_page_has_no_place_for_are_dropped(mime):
+    assert "payload" not in report_html(notebook(("display_data", (mime, "payload<svg onload=f()>"))), PAGE)
+
+
+def hostile_report(page):
+    return report_html(notebook(("markdown", f"# {HOSTILE}")), page)
+
+
+def hostile_index(page):
+    report = page | {"report": "02", "file": "02_x.html", "older": True, "failure": HOSTILE}
+    return index_html(page | {"reports": [report]})
+
+
+@pytest.mark.parametrize("write", [short_html, hostile_report, hostile_index])
+def test_every_page_escapes_what_it_is_told_and_forbids_the_rest(write):
+    html = write(PAGE)
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in html
+    assert dangers(html) == []
+    assert not re.search(r"@import|url\(|https?:", html)
+    assert '<html lang="en">' in html
+    assert "SIMULATED" in html
+    assert html.count("<h1") == 1
+
+
+def test_a_real_study_is_not_called_simulated():
+    assert "SIMULATED" not in short_html(PAGE | {"study": INPUTS["study"] | {"simulated": False}})
+
+
+def test_short_page_says_why_and_what_would_be_needed():
+    html = short_html(PAGE | {"status": "not_answerable", "reason": "No symptoms.", "needs": "Symptoms."})
+    assert "These data cannot answer this question." in html
+    assert '<p class="why">No symptoms.</p>' in html
+    assert "<strong>What would be needed:</strong> Symptoms." in html
+
+
+def test_index_marks_older_and_failed_reports():
+    report = PAGE | {"report": "02", "file": "02_x.html", "older": True, "failure": "02_x: cell 3: ValueError"}
+    html = index_html(PAGE | {"reports": [report]})
+    assert "From an older run" in html
+    assert "The last run failed (02_x: cell 3: ValueError). This report is the one before it." in html
+    assert '<a href="02_x.html">' in html

@@ -1,0 +1,248 @@
+"""What a notebook shows is escaped, what it records is complete, and what is withheld has no number anywhere."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace as Fake
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from alliance_analysis.errors import ReportError
+from alliance_analysis.report.page import Report, open_report
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@dataclass(frozen=True)
+class FakeStudy:
+    simulated: bool = True
+
+
+class Shown:
+    """Stands in for the notebook: keeps what was shown."""
+
+    def __init__(self):
+        self.html, self.data = [], []
+
+    def __call__(self, html, data):
+        self.html.append(html)
+        self.data.append(data)
+
+
+@pytest.fixture
+def shown():
+    return Shown()
+
+
+@pytest.fixture
+def report(shown):
+    return Report("02", FakeStudy(), 0.95, shown)
+
+
+def headline(**changed):
+    return Fake(**{"sentence": "It fell.", "status": "answered", "reason": None} | changed)
+
+
+def fit(converged=True, **more):
+    tidy = pd.DataFrame(
+        {
+            "term": ["(Intercept)", "time", "x_between_therapist"],
+            "estimate": [10.0, -0.25, 7.77],
+            "std_error": [1.0, 0.1, 2.0],
+            "statistic": [10.0, -2.5, 3.9],
+            "df": [20.0, np.inf, 3.0],
+            "p_value": [0.0, 0.0123, 0.4],
+            "conf_low": [8.0, -0.45, 3.0],
+            "conf_high": [12.0, -0.05, 12.0],
+        }
+    )
+    glance = pd.DataFrame({"n_obs": [100], "n_therapist": [5], "n_therapist:client": [20], "converged": [converged]})
+    return Fake(tidy=lambda conf_level: tidy, glance=lambda: glance, **more)
+
+
+def test_text_and_headline_are_escaped(report, shown):
+    report.text(HOSTILE)
+    report.headline(headline(sentence=HOSTILE, status="caution", reason=HOSTILE), part=HOSTILE)
+    assert not [html for html in shown.html if "<script" in html]
+    assert shown.data[1] == {
+        "headline": [{"part": HOSTILE, "sentence": HOSTILE, "status": "caution", "reason": HOSTILE}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"status": "proved"}, "headline: status is 'proved'; allowed are answered, caution, withheld. Correct it."),
+        ({"sentence": " "}, "headline: the sentence is empty; one plain sentence is required. Write it."),
+        (
+            {"status": "withheld"},
+            "headline: status is 'withheld' and there is no reason; a reason is required. Give it.",
+        ),
+        (
+            {"status": "caution", "reason": ""},
+            "headline: status is 'caution' and there is no reason; a reason is required. Give it.",
+        ),
+    ],
+)
+def test_incomplete_headline_is_refused(report, changed, message):
+    with pytest.raises(ReportError) as error:
+        report.headline(headline(**changed))
+    assert str(error.value) == message
+
+
+def test_tables_and_figures_are_numbered_each_on_their_own(report, shown):
+    plt.switch_backend("agg")
+    for _ in range(2):
+        report.table(pd.DataFrame({"a": [1]}), caption="c")
+        report.figure(plt.figure(), alt="a", caption="c")
+    labels = ["Table 1.", "Figure 1.", "Table 2.", "Figure 2."]
+    assert all(label in html for label, html in zip(labels, shown.html, strict=True))
+
+
+def test_table_without_caption_or_columns_is_refused(report):
+    with pytest.raises(ReportError) as error:
+        report.table(pd.DataFrame({"a": [1]}), caption="")
+    assert str(error.value) == "table: caption is ''; a text is required. Say what the table shows."
+    with pytest.raises(ReportError) as error:
+        report.table(pd.DataFrame(), caption="c")
+    assert str(error.value) == "table: the frame has 0 columns; 1 or more are required. Choose the columns to show."
+
+
+def test_recorded_rows_have_level_counts_and_one_primary_estimand(report, shown):
+    report.record(fit(), model="m", levels={"time": "within"}, primary="time", standardised={"time": -0.1}, group="g")
+    time = shown.data[0]["estimates"][1]
+    assert time == {
+        "term": "time", "estimate": -0.25, "std_error": 0.1, "statistic": -2.5, "df": None, "p_value": 0.0123,
+        "conf_low": -0.45, "conf_high": -0.05, "level": "within", "standardised": -0.1, "primary": True, "model": "m",
+        "group": "g", "n_sessions": 100, "n_clients": 20, "n_therapists": 5,
+    }  # fmt: skip
+    assert [row["primary"] for row in shown.data[0]["estimates"]] == [False, True, False]
+
+
+def test_primary_true_stands_for_the_terms_with_a_level(report, shown):
+    report.record(fit(), model="m", levels={"time": "within"}, primary=True)
+    assert [row["primary"] for row in shown.data[0]["estimates"]] == [False, True, False]
+
+
+def test_withheld_term_is_named_and_never_numbered(report, shown):
+    report.record(fit(withheld={"x_between_therapist": "the therapist variance is zero."}), model="m")
+    assert [row["term"] for row in shown.data[0]["estimates"]] == ["(Intercept)", "time"]
+    assert shown.data[0]["withheld"] == [
+        {"model": "m", "group": "", "term": "x_between_therapist", "reason": "the therapist variance is zero"}
+    ]
+    assert "<li><b>x_between_therapist</b>: the therapist variance is zero.</li>" in shown.html[0]
+    assert "7.77" not in shown.html[0]
+
+
+def test_nothing_is_recorded_from_a_fit_that_did_not_converge(report, shown):
+    report.record(fit(converged=False, variance_components=lambda: 1 / 0), model="m")
+    assert shown.data[0]["estimates"] == []
+    assert {row["reason"] for row in shown.data[0]["withheld"]} == {
+        "the model did not converge, so nothing is reported from it"
+    }
+    assert "<table" not in shown.html[0]
+
+
+def test_variance_components_are_recorded_but_not_at_a_singular_level(report, shown):
+    components = pd.DataFrame(
+        {
+            "group": ["client", "client", "therapist", "residual"],
+            "term": ["(Intercept)", "(Intercept)", "(Intercept)", ""],
+            "term2": ["", "time", "", ""],
+            "estimate": [4.0, 0.1, 0.0, 9.0],
+            "std_dev": [2.0, 0.3, 0.0, 3.0],
+        }
+    )
+    glance = fit().glance().assign(singular_level="therapist")
+    report.record(Fake(tidy=fit().tidy, glance=lambda: glance, variance_components=lambda: components), model="m")
+    rows = [row for row in shown.data[0]["estimates"] if row["level"] == "variance"]
+    assert {row["term"]: row["estimate"] for row in rows} == {
+        "client: (Intercept)": 4.0, "client: (Intercept) with time": 0.1, "residual": 9.0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            {"levels": {"tme": "within"}},
+            "record, model 'm': no term 'tme'; terms are (Intercept), time, x_between_therapist. Correct it.",
+        ),
+        (
+            {"primary": "x"},
+            "record, model 'm': no term 'x'; terms are (Intercept), time, x_between_therapist. Correct it.",
+        ),
+        (
+            {"levels": {"time": "inside"}},
+            "record, model 'm': no level 'inside'; allowed are within, between, between_client, between_therapist,"
+            " variance. Correct it.",
+        ),
+    ],
+)
+def test_unknown_terms_and_levels_are_refused(report, words, message):
+    with pytest.raises(ReportError) as error:
+        report.record(fit(), model="m", **words)
+    assert str(error.value) == message
+
+
+def checks(**changed):
+    row = {"check": "Clients", "value": 12.0, "limit": "≥ 30", "status": "amber", "why": "few", "what_to_do": "Say so."}
+    return pd.DataFrame([row | changed])
+
+
+def test_checks_are_shown_with_words_and_recorded(report, shown):
+    report.checks(checks())
+    assert '<td>12</td><td>≥&nbsp;30</td><td><span class="status amber">amber</span></td>' in shown.html[0]
+    assert shown.data[0]["checks"] == [
+        {"check": "Clients", "value": 12.0, "limit": "≥ 30", "status": "amber", "why": "few", "what_to_do": "Say so."}
+    ]
+
+
+def test_incomplete_checks_and_verdicts_are_refused(report):
+    with pytest.raises(ReportError) as error:
+        report.checks(checks(status="fine"))
+    assert str(error.value) == "checks: status is 'fine'; allowed are green, amber, red. Correct it."
+    with pytest.raises(ReportError) as error:
+        report.verdicts(pd.DataFrame({"finding_id": ["f"], "citation": ["c"], "reason": ["r"]}))
+    assert str(error.value) == (
+        "verdicts: column 'verdict' is missing; required are finding_id, citation, verdict, reason."
+        " Add it to the frame."
+    )
+
+
+def test_verdicts_are_shown_and_all_columns_recorded(report, shown):
+    frame = pd.DataFrame(
+        {"finding_id": ["f"], "citation": ["Somebody"], "verdict": ["weaker"], "reason": ["r"], "tau": [np.nan]}
+    )
+    report.verdicts(frame)
+    assert "weaker" in shown.html[0]
+    assert "Tau" not in shown.html[0]
+    assert shown.data[0]["verdicts"] == [
+        {"finding_id": "f", "citation": "Somebody", "verdict": "weaker", "reason": "r", "tau": None}
+    ]
+
+
+def test_open_report_seeds_the_global_generator(study):
+    first = open_report("01", str(study), seed=7)
+    drawn = np.random.random()  # noqa: NPY002
+    open_report("01", str(study), seed=7)
+    assert np.random.random() == drawn  # noqa: NPY002
+    assert (first.number, first.conf_level, first.study.title) == ("01", 0.95, "A tiny study")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            {"number": "2"},
+            "open_report: number is '2'; two digits are required, such as '02'. Correct it.",
+        ),
+        ({"conf_level": 95}, "conf_level: 95 is not between 0 and 1; 0.95 is usual. Correct it."),
+        ({"seed": -1}, "seed: -1 is not a whole number from 0 to 4294967295. Correct it."),
+    ],
+)
+def test_open_report_refuses_what_it_cannot_mean(words, message):
+    with pytest.raises(ReportError) as error:
+        open_report(**{"number": "02", "study": "example"} | words)
+    assert str(error.value) == message

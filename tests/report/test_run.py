@@ -1,0 +1,335 @@
+"""A run is complete or says that it is not: wrong input stops it early, a failure costs no earlier report."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import nbformat
+import pytest
+from conftest import PARAMETERS, dangers, write_notebook, write_study
+
+import alliance_analysis.report.work as work
+from alliance_analysis.errors import ReportError
+from alliance_analysis.report.run import RunEvent, run_reports
+from alliance_analysis.report.work import Outcome
+
+SCHEMA = json.loads((Path(work.__file__).parent / "results.schema.json").read_text(encoding="utf-8"))
+
+
+def results(folder, stem):
+    return json.loads((folder / f"{stem}.results.json").read_text(encoding="utf-8"))
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# what a complete run leaves
+
+
+def test_run_folder_has_the_files_of_the_design_and_nothing_half_written(full_run):
+    assert set(files(full_run.folder)) == {
+        "index.html", "run.json", "run_times.json", "logs/22.log", "executed/21_everything.ipynb",
+        "21_everything.html", "21_everything.results.json", "22_broken.html", "22_broken.results.json",
+    }  # fmt: skip
+
+
+def test_summary_names_statuses_and_the_failure_in_one_line(full_run):
+    assert full_run.statuses == {"21": "caution", "22": "failed"}
+    assert full_run.failures == {"22": "22_broken: cell 4: KeyError"}
+    assert full_run.exit_code == 1
+    assert "planted-client-1" in full_run.details["22"]  # for --debug on the terminal
+
+
+def test_results_follow_the_shipped_schema(full_run):
+    for stem in ("21_everything", "22_broken"):
+        jsonschema.validate(results(full_run.folder, stem), SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_results_hold_what_was_recorded(full_run):
+    content = results(full_run.folder, "21_everything")
+    assert [(row["term"], row["level"], row["df"], row["primary"]) for row in content["estimates"]] == [
+        ("time", "within", None, True)
+    ]
+    assert [headline["status"] for headline in content["headlines"]] == ["answered", "withheld"]
+    assert [row["term"] for row in content["withheld"]] == ["x_between_therapist"]
+    assert [row["verdict"] for row in content["verdicts"]] == ["not comparable"]
+    assert [row["status"] for row in content["checks"]] == ["amber"]
+    assert content["study"]["n_clients"] == 12
+
+
+def test_json_is_sorted_utf8_with_one_newline_at_the_end(full_run):
+    text = (full_run.folder / "21_everything.results.json").read_bytes().decode("utf-8")
+    assert "≥ 30" in text
+    assert text == json.dumps(json.loads(text), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_no_file_names_the_machine_a_client_or_a_therapist(full_run):
+    secrets = ["planted-client", "planted-therapist", str(full_run.folder.parent), str(Path.home()),
+               os.uname().nodename, "site-packages", "noise of a library", "chatter", "Traceback"]  # fmt: skip
+    for name, content in files(full_run.folder).items():
+        text = content.decode("utf-8")
+        assert [secret for secret in secrets if secret in text] == [], name
+
+
+def test_withheld_estimate_is_in_no_file(full_run):
+    for name, content in files(full_run.folder).items():
+        assert b"9.12" not in content, name
+
+
+def test_hostile_text_never_reaches_a_page_as_markup(full_run):
+    for name in ("21_everything.html", "index.html"):
+        html = (full_run.folder / name).read_text(encoding="utf-8")
+        assert dangers(html) == []
+
+
+def test_page_has_headlines_first_then_contents_sections_and_colophon(full_run):
+    html = (full_run.folder / "21_everything.html").read_text(encoding="utf-8")
+    order = ["<h1>", "Symptoms fell by 0.50 points", "Too few clients.", "few clients", "72 sessions of 12 clients",
+             "Contents", "Validate", "Table 1.", "Figure 1.", "Table 2.", "Table 4.", 'id="colophon"']  # fmt: skip
+    places = [html.index(word) for word in order]
+    assert places == sorted(places)
+
+
+def test_the_last_expression_of_a_cell_is_shown(full_run):
+    html = (full_run.folder / "21_everything.html").read_text(encoding="utf-8")
+    assert "<td>0.123456</td>" in html  # pandas' own table
+
+
+def test_a_failed_notebook_leaves_a_log_without_values(full_run):
+    assert (full_run.folder / "logs" / "22.log").read_text(encoding="utf-8") == "22_broken: cell 4: KeyError\n"
+    assert "This report could not be made." in (full_run.folder / "22_broken.html").read_text(encoding="utf-8")
+
+
+def test_executed_notebook_is_valid_and_without_times(full_run):
+    notebook = nbformat.read(full_run.folder / "executed" / "21_everything.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert [cell.id for cell in notebook.cells][:3] == ["cell-01", "cell-02", "cell-03"]
+    assert 'study = "study.yml"' in notebook.cells[2].source
+
+
+# what a failure may not do
+
+
+def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, tmp_path):
+    write_notebook(tmp_path / "notebooks", "21_one", [("markdown", "## Validate"), ("code", "report.text('first')")])
+    run = {"out": tmp_path / "run", "notebooks": tmp_path / "notebooks"}
+    assert run_reports(study, **run).exit_code == 0
+    first = files(tmp_path / "run")
+    assert run_reports(study, **run).exit_code == 0
+    again = files(tmp_path / "run")
+    assert {name for name in first if first[name] != again[name]} <= {"run_times.json"}
+
+    write_notebook(
+        tmp_path / "notebooks", "21_one", [("code", "import sys\nsys.exit(0)"), ("code", "report.text('x')")]
+    )
+    broken = run_reports(study, **run)
+    assert broken.failures == {"21": "21_one: cell 5 ended the notebook early"}
+    after = files(tmp_path / "run")
+    for name in ("21_one.html", "21_one.results.json", "executed/21_one.ipynb"):
+        assert after[name] == first[name]
+    assert "The last run failed" in after["index.html"].decode()
+    assert "From an older run" in after["index.html"].decode()
+    assert "executed/21_one.partial.ipynb" not in after
+
+
+def test_a_killed_kernel_and_own_errors_each_give_one_line(study, tmp_path):
+    cells = {
+        "21_killed": "import os\nos.kill(os.getpid(), 9)",
+        "22_model": "import alliance_analysis as aa\nraise aa.ModelError('criterion must be ML, got x.')",
+        "23_data": "import alliance_analysis as aa\nraise aa.DataError('client c07 is odd.')",
+        "24_exit": "import sys\nsys.exit(0)",
+    }
+    for name, source in cells.items():
+        write_notebook(tmp_path / "notebooks", name, [("code", source)])
+    summary = run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks", jobs=2)
+    assert summary.failures == {
+        "21": "21_killed: its kernel ended before the notebook did (killed, or out of memory)",
+        "22": "22_model: cell 4: ModelError: criterion must be ML, got x.",
+        "23": "23_data: cell 4: DataError: client c07 is odd.",
+        "24": "24_exit: cell 5 ended the notebook early",
+    }
+    logged = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "run" / "logs").iterdir()}
+    assert logged["22"] == "22_model: cell 4: ModelError: criterion must be ML, got x.\n"
+    assert logged["23"] == "23_data: cell 4: DataError\n"  # its message may name a client
+    assert summary.exit_code == 1
+
+
+def test_a_question_the_data_cannot_answer_gets_a_short_report_and_no_kernel(tmp_path, monkeypatch):
+    study = write_study(tmp_path / "study", symptoms=False, simulated=False)
+    write_notebook(tmp_path / "notebooks", "02_alliance_and_symptom_change", [("code", "1/0")])
+    events: list[RunEvent] = []
+    summary = run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks", progress=events.append)
+    assert summary.statuses == {"02": "not_answerable"}
+    assert summary.exit_code == 0
+    content = results(tmp_path / "run", "02_alliance_and_symptom_change")
+    jsonschema.validate(content, SCHEMA)
+    assert content["needs"]
+    assert [(event.status, event.line, event.done) for event in events] == [("not_answerable", content["reason"], 1)]
+    html = (tmp_path / "run" / "02_alliance_and_symptom_change.html").read_text(encoding="utf-8")
+    assert "These data cannot answer this question." in html
+    assert "SIMULATED" not in html
+
+
+@pytest.fixture
+def without_kernels(monkeypatch):
+    """Let tests of what happens before and after a kernel go without one."""
+
+    def run_pool(self, waiting, jobs):
+        for task in waiting:
+            work.write_short_report(task, "failed", "not run")
+            self._note(Outcome(task.number, "failed"))
+        return []
+
+    monkeypatch.setattr("alliance_analysis.report.run._Run._run_pool", run_pool)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "--jobs: 0 is not a whole number from 1. Correct it."),
+        ({"only": ["7"]}, "--only: no notebook '07'; there are 21, 22. Correct it."),
+        (
+            {"parameters": {"21.conf_levle": "0.9"}},
+            "parameter 21.conf_levle: notebook 21 has no parameter 'conf_levle'; known are conf_level, seed."
+            " Did you mean 'conf_level'?",
+        ),
+        (
+            {"parameters": {"conf_level": "high"}},
+            "parameter conf_level: 'high' is not a value of type float. Correct the value.",
+        ),
+    ],
+)
+def test_wrong_options_stop_a_run_before_anything_is_written(study, tmp_path, options, message):
+    for name in ("21_a", "22_b"):
+        write_notebook(tmp_path / "notebooks", name, [])
+    with pytest.raises(ReportError) as error:
+        run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks", **options)
+    assert str(error.value) == message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(study, tmp_path):
+    write_notebook(tmp_path / "notebooks", "21_a", [])
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ReportError) as error:
+        run_reports(study, out=tmp_path / "taken" / "run", notebooks=tmp_path / "notebooks")
+    assert str(error.value) == (
+        f"{tmp_path / 'taken' / 'run'}: reports cannot be written there (Not a directory); a folder with write"
+        " permission is required. Choose another with --out."
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_write_permission_is_refused(study, tmp_path):
+    write_notebook(tmp_path / "notebooks", "21_a", [])
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(ReportError, match="Permission denied"):
+        run_reports(study, out=tmp_path / "closed" / "run", notebooks=tmp_path / "notebooks")
+
+
+def test_notebooks_that_cannot_be_read_are_named(study, tmp_path):
+    folder = tmp_path / "notebooks"
+    write_notebook(folder, "21_a", [], parameters=None)
+    expected = "21_a.ipynb: 0 cells are tagged 'parameters'; one is required. Tag the first code cell, and only it."
+    with pytest.raises(ReportError) as error:
+        run_reports(study, out=tmp_path / "run", notebooks=folder)
+    assert str(error.value) == expected
+    (folder / "21_a.ipynb").write_text("{}")
+    with pytest.raises(ReportError) as error:
+        run_reports(study, out=tmp_path / "run", notebooks=folder)
+    assert str(error.value) == "21_a.ipynb: not a notebook; Jupyter's format 4 is required. Save it again."
+    write_notebook(folder, "21_b", [], parameters=PARAMETERS)
+    with pytest.raises(ReportError) as error:
+        run_reports(study, out=tmp_path / "run", notebooks=folder)
+    assert str(error.value) == (
+        "21_b.ipynb: number 21 is also that of 21_a.ipynb; each question has one notebook. Rename one of them."
+    )
+    with pytest.raises(ReportError) as error:
+        run_reports(study, out=tmp_path / "run", notebooks=tmp_path)
+    assert str(error.value) == f"{tmp_path}: 0 notebooks NN_name.ipynb; 1 or more are required. Choose another folder."
+
+
+def test_run_json_keeps_entries_of_other_reports_only_while_the_data_are_the_same(tmp_path, without_kernels):
+    study = write_study(tmp_path / "study")
+    for name in ("21_a", "22_b"):
+        write_notebook(tmp_path / "notebooks", name, [])
+    run = {"out": tmp_path / "run", "notebooks": tmp_path / "notebooks"}
+    run_reports(study, **run)
+    run_reports(study, only=["22"], parameters={"seed": 2}, **run)
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert {number: entry["parameters"]["seed"] for number, entry in kept["reports"].items()} == {"21": 1, "22": 2}
+    assert "From an older run" not in (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    data = tmp_path / "study" / "sessions.csv"
+    data.write_text(data.read_text().replace("planted-client-11", "planted-client-99"))
+    run_reports(study, only=["22"], **run)
+    assert list(json.loads((tmp_path / "run" / "run.json").read_text())["reports"]) == ["22"]
+    index = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    assert index.count("From an older run") == 1
+
+
+def test_default_folder_is_reports_and_the_name_of_the_study(tmp_path, monkeypatch, without_kernels):
+    monkeypatch.chdir(tmp_path)
+    study = write_study(tmp_path / "my_clinic")
+    write_notebook(tmp_path / "notebooks", "21_a", [])
+    assert run_reports(study, notebooks="notebooks").folder == tmp_path / "reports" / "my_clinic"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sends a POSIX signal and looks into /proc")
+def test_ctrl_c_stops_kernels_keeps_earlier_reports_and_exits_130(study, tmp_path):
+    write_notebook(
+        tmp_path / "notebooks",
+        "21_slow",
+        [
+            (
+                "code",
+                f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)",
+            )
+        ],
+    )
+    write_notebook(tmp_path / "notebooks", "22_next", [])
+    script = tmp_path / "interrupted.py"
+    script.write_text(
+        "import sys\nfrom alliance_analysis.report.run import run_reports\n"
+        "if __name__ == '__main__':\n"
+        f"    folder = {str(tmp_path)!r}\n"
+        f"    summary = run_reports({str(study)!r}, out=folder + '/run', notebooks=folder + '/notebooks')\n"
+        "    sys.stdout.write(repr(dict(summary.statuses)))\n    sys.exit(summary.exit_code)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (130, "{'21': 'interrupted', '22': 'interrupted'}", "")
+    assert set(files(tmp_path / "run")) == {"index.html", "run.json", "run_times.json"}
+    kernel = int((tmp_path / "pid").read_text())
+    while Path(f"/proc/{kernel}").exists():  # it ends on its own within seconds once its parent is gone
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_killed_worker_costs_its_own_report_only(study, tmp_path):
+    write_notebook(
+        tmp_path / "notebooks",
+        "21_killer",
+        [("code", "import os\nos.kill(os.getppid(), 9)\nimport time\ntime.sleep(60)")],
+    )
+    write_notebook(tmp_path / "notebooks", "22_next", [("code", "report.text('fine')")])
+    summary = run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks")
+    assert summary.failures == {"21": "21_killer: its worker process ended early (killed, or out of memory)"}
+    assert summary.statuses["22"] == "answered"
+    assert not list((tmp_path / "run" / "executed").glob("21*"))

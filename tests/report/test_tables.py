@@ -1,0 +1,80 @@
+"""Every cell of a table is escaped, numbers are rounded once, and the markup is accessible."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.report.tables import table_html
+
+HOSTILE = "<script>alert(1)</script>"
+ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
+
+
+def test_every_text_of_a_table_is_escaped():
+    frame = pd.DataFrame({HOSTILE: [HOSTILE], "status": [HOSTILE]})
+    html = table_html(frame, caption=HOSTILE, label="Table 1", note=HOSTILE)
+    assert "<script" not in html
+    assert html.count(ESCAPED) == 6  # region name, caption, heading, two cells, note
+
+
+def test_status_is_a_word_and_a_colour_only_when_it_is_one():
+    html = table_html(pd.DataFrame({"check": ["a", "b"], "status": ["amber", 'x" onclick="f']}), caption="c")
+    assert '<span class="status amber">amber</span>' in html
+    assert '<span class="status">x&quot; onclick=&quot;f</span>' in html
+
+
+def test_table_has_caption_scopes_interval_column_and_rounded_numbers():
+    frame = pd.DataFrame(
+        {
+            "term": ["time"],
+            "estimate": [-0.5123],
+            "df": [12.345],
+            "p_value": [0.0123],
+            "conf_low": [-1.0],
+            "conf_high": [0.25],
+        }
+    )
+    html = table_html(frame, caption="Estimates", label="Table 1", conf_level=0.975)
+    assert html == (
+        '<figure class="table"><div class="box" role="region" tabindex="0" aria-label="Table 1: Estimates">'
+        "<table><caption><span><b>Table 1.</b> Estimates</span></caption><thead><tr>"
+        '<th scope="col">Term</th><th scope="col" class="num">Estimate</th><th scope="col" class="num">df</th>'
+        '<th scope="col" class="num">p</th><th scope="col" class="num">97.5 % CI</th></tr></thead>'
+        '<tbody><tr><th scope="row">time</th><td class="num">−0.51</td><td class="num">12.3</td>'
+        '<td class="num">.012</td><td class="num">[−1.00, 0.25]</td></tr></tbody></table></div></figure>'
+    )
+
+
+def test_digits_can_be_named_per_column_and_whole_columns_have_none():
+    frame = pd.DataFrame({"name": ["a"], "r": [0.12345], "icc": [0.12345], "n_clients": [1200.0], "whole": [7.0]})
+    html = table_html(frame, caption="c", digits={"r": 3})
+    assert ">0.123<" in html
+    assert ">0.12<" in html
+    assert ">1,200<" in html
+    assert ">7<" in html
+
+
+def test_named_index_becomes_columns_and_repeated_names_survive():
+    frame = pd.DataFrame([[1, True]], index=pd.Index(["within"], name="level"), columns=["x", "x"])
+    html = table_html(frame, caption="c")
+    assert '<th scope="col">Level</th><th scope="col" class="num">x</th><th scope="col">x</th>' in html
+    assert '<th scope="row">within</th><td class="num">1</td><td>yes</td>' in html
+
+
+def test_missing_cells_are_dashes():
+    html = table_html(pd.DataFrame({"a": ["x", None], "b": [np.nan, 0.5]}), caption="c")
+    assert '<td class="num">–</td>' in html
+    assert '<th scope="row">–</th>' in html
+
+
+def test_headings_are_words_and_other_names_stay_as_they_are():
+    names = ["std_error", "n_clients", "lost_sessions", "aicc", "r", "WAI-SR mean", "x1"]
+    html = table_html(pd.DataFrame([[0] * len(names)], columns=names), caption="c")
+    found = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', html)
+    assert found == ["SE", "Clients", "Lost sessions", "AICc", "r", "WAI-SR mean", "X1"]
+
+
+def test_long_texts_keep_a_readable_width():
+    html = table_html(pd.DataFrame({"check": ["a long name of a check"], "why": ["short"]}), caption="c")
+    assert '<th scope="row" class="long">a long name of a check</th><td>short</td>' in html
