@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> int:
     try:
         install(LOCKS[command], wheels)
     except subprocess.CalledProcessError as error:
-        return fail(f"the installation stopped (exit {error.returncode}); its messages are above. Mend that and call again.")
+        return fail(
+            f"the installation stopped (exit {error.returncode}); its messages are above. Mend that and call again."
+        )
     try:
         return subprocess.call(command_line(command, arguments), env=environment())
     except KeyboardInterrupt:  # the child has had the same Ctrl-C and said its own last word

@@ -25,8 +25,8 @@ from .errors import ModelError as ModelError
 from .errors import ReportError as ReportError
 from .mixed.fit import fit_mixed as fit_mixed
 from .plots import plot_attendance as plot_attendance
+from .plots import plot_binned as plot_binned
 from .plots import plot_course as plot_course
-from .plots import plot_density as plot_density
 from .plots import plot_estimates as plot_estimates
 from .plots import plot_missing as plot_missing
 from .plots import plot_variance_shares as plot_variance_shares
@@ -48,8 +48,8 @@ from .report.run import run_reports as run_reports
 from .report.text import METRIC_BIAS as METRIC_BIAS
 from .report.text import METRIC_WITHIN as METRIC_WITHIN
 from .report.text import describe_attendance as describe_attendance
+from .report.text import describe_binned as describe_binned
 from .report.text import describe_course as describe_course
-from .report.text import describe_density as describe_density
 from .report.text import describe_estimates as describe_estimates
 from .report.text import describe_missing_figure as describe_missing_figure
 from .report.text import describe_shares as describe_shares

@@ -233,10 +233,14 @@ def within_sd(frame: pd.DataFrame, column: str) -> float:
 def _need(frame: pd.DataFrame, columns: Sequence[str], *, numeric: bool = False) -> None:
     absent = [name for name in columns if name not in frame]
     if absent:
-        raise DataError(f"no column {', '.join(map(repr, absent))} in the data; it has {', '.join(map(str, frame.columns))}.")
+        raise DataError(
+            f"no column {', '.join(map(repr, absent))} in the data; it has {', '.join(map(str, frame.columns))}."
+        )
     text = [name for name in columns if numeric and not pd.api.types.is_numeric_dtype(frame[name])]
     if text:
-        raise DataError(f"{text[0]}: must hold numbers, got {frame[text[0]].dtype}. Validate the file with `alliance check`.")
+        raise DataError(
+            f"{text[0]}: must hold numbers, got {frame[text[0]].dtype}. Validate the file with `alliance check`."
+        )
 
 
 def _checked_levels(frame: pd.DataFrame, levels: Sequence[str]) -> tuple[str, ...]:

@@ -217,7 +217,10 @@ def _judge(mine: _Own, estimand: Estimand, finding: pd.Series, simulated: bool, 
     row |= {name: finding[name] for name in ("citation", "confidence", "level", "metric")}
     row |= {"published_low": finding["conf_low"], "published_high": finding["conf_high"]}
     if simulated:
-        return row | {"verdict": NOT_COMPARABLE, "reason": "this study is simulated, and simulated data is never evidence"}
+        return row | {
+            "verdict": NOT_COMPARABLE,
+            "reason": "this study is simulated, and simulated data is never evidence",
+        }
     differs = _differences(estimand, finding)
     if differs:
         return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(differs)}
@@ -227,7 +230,10 @@ def _judge(mine: _Own, estimand: Estimand, finding: pd.Series, simulated: bool, 
     if np.isnan(finding["estimate"]) and sign == 0:
         return row | {"verdict": NO_NUMBER, "reason": "the source gives neither an estimate nor a direction"}
     if np.isnan(se) or finding["metric"] != estimand.metric:
-        return row | {"verdict": _direction(mine, sign), "reason": "direction only: no comparable figure with its precision"}
+        return row | {
+            "verdict": _direction(mine, sign),
+            "reason": "direction only: no comparable figure with its precision",
+        }
     return row | _consistency(mine, finding, se, sesoi)
 
 

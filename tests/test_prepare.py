@@ -133,7 +133,9 @@ def test_within_sd_pools_over_clients_with_their_degrees_of_freedom():
 
 
 def test_stacking_repeats_everything_else():
-    frame = pd.DataFrame({"client": ["a", "b"], "alliance_client": [4.0, 5.0], "alliance_therapist": [3.0, np.nan], "z": [1, 2]})
+    frame = pd.DataFrame(
+        {"client": ["a", "b"], "alliance_client": [4.0, 5.0], "alliance_therapist": [3.0, np.nan], "z": [1, 2]}
+    )
     stacked = stack_raters(frame)
     assert stacked["rater"].tolist() == ["client", "client", "therapist", "therapist"]
     assert stacked["z"].tolist() == [1, 2, 1, 2]
@@ -155,7 +157,10 @@ def test_stacking_repeats_everything_else():
             lambda f: add_within_between(f, "client"),
             "client: must hold numbers, got str. Validate the file with `alliance check`.",
         ),
-        (lambda f: add_lag(f, ["x"], steps=0), "add_lag: steps must be 1 or more, got 0. Use steps=1 for the session before."),
+        (
+            lambda f: add_lag(f, ["x"], steps=0),
+            "add_lag: steps must be 1 or more, got 0. Use steps=1 for the session before.",
+        ),
         (
             lambda f: add_lag(pd.concat([f, f.head(2)]), ["x"]),
             "add_lag: 2 rows repeat (client, therapist, session); a lag needs one row per session. "

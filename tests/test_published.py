@@ -44,7 +44,9 @@ def test_every_verdict_on_a_meta_analytic_mean(row, options, word):
 
 
 def test_a_design_row_gives_no_number():
-    finding = load_published(ids=["M01"]).assign(estimate=np.nan, conf_low=np.nan, conf_high=np.nan, benefit_sign=np.nan)
+    finding = load_published(ids=["M01"]).assign(
+        estimate=np.nan, conf_low=np.nan, conf_high=np.nan, benefit_sign=np.nan
+    )
     assert judge_replication(own(-0.2), EARLY_ALLIANCE, finding)["verdict"].item() == "no number"
 
 

@@ -60,10 +60,14 @@ class SeriesParameters:
         c = self.same_session_covariance()
         lagged = self.autoregression_symptoms * c + self.prospective  # cov(a_(t-1), s_t)
         symptoms = 1 - (
-            self.autoregression_symptoms**2 + self.prospective**2 + 2 * self.autoregression_symptoms * self.prospective * c
+            self.autoregression_symptoms**2
+            + self.prospective**2
+            + 2 * self.autoregression_symptoms * self.prospective * c
         )
         alliance = 1 - (
-            self.autoregression_alliance**2 + self.feedback**2 + 2 * self.autoregression_alliance * self.feedback * lagged
+            self.autoregression_alliance**2
+            + self.feedback**2
+            + 2 * self.autoregression_alliance * self.feedback * lagged
         )
         if symptoms <= 0 or alliance <= 0 or abs(c) >= 1:
             raise ModelError(
@@ -230,7 +234,9 @@ def simulate_study(
     return SimulatedStudy(sessions, table, truth)
 
 
-def simulate_population_r(design: StudyDesign, series: SeriesParameters, n_clients: int = 40_000, seed: int = 0) -> dict:
+def simulate_population_r(
+    design: StudyDesign, series: SeriesParameters, n_clients: int = 40_000, seed: int = 0
+) -> dict:
     """Return the population's correlations of early alliance and end state, from a very large simulated sample.
 
     Parameters
@@ -361,7 +367,9 @@ def _session_table(
         v.THERAPIST: _names("t", who, design.n_therapists),
         v.SESSION: t + 1,
         v.DATE: monday + 7 * (clients["start"][i] + t) + rng.integers(0, 3, i.size),
-        v.MODALITY: np.where(rng.random(i.size) < np.where(clients["online"][i] < 0.35, 0.85, 0.10), "online", "in_person"),
+        v.MODALITY: np.where(
+            rng.random(i.size) < np.where(clients["online"][i] < 0.35, 0.85, 0.10), "online", "in_person"
+        ),
         v.SYMPTOMS: _missing(np.clip(np.rint(latent["symptoms"][i, t]), 0, 40), design.missing_ratings, rng),
         "burnout": np.round(np.clip(2.5 + 0.8 * therapists["burnout"][who], 0, 6), 1),
         "self_care": np.round(np.clip(3.5 + 0.6 * therapists["self_care"][who], 1, 5), 1),

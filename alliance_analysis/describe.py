@@ -1,0 +1,205 @@
+"""Who, how many, how much is missing, where the variance lies and how reliable the scores are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.mixed.fit import fit_mixed
+from alliance_analysis.prepare import dyad_keys
+from alliance_analysis.study import vocabulary as v
+
+
+def describe_sample(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Count sessions, clients and therapists, and how they are nested.
+
+    Parameters
+    ----------
+    sessions : DataFrame
+        Sessions.
+
+    Returns
+    -------
+    DataFrame
+        One row per level (`sessions`, `clients`, `therapists` where there are ids): `level n per median minimum
+        maximum`: how many units, and how many of the units below stand in each ("sessions per client").
+
+    Examples
+    --------
+    >>> describe_sample(pd.DataFrame({"client": ["a", "a", "b"], "session": [1, 2, 1]}))["n"].tolist()
+    [3, 2]
+    """
+    per_client = sessions.groupby(v.CLIENT).size()
+    rows = [
+        {"level": "sessions", "n": len(sessions)},
+        {"level": "clients", "n": len(per_client), "per": "sessions per client", **_spread(per_client)},
+    ]
+    if v.THERAPIST in sessions:
+        caseload = sessions.groupby(v.THERAPIST)[v.CLIENT].nunique()
+        rows.append({"level": "therapists", "n": len(caseload), "per": "clients per therapist", **_spread(caseload)})
+    return pd.DataFrame(rows, columns=["level", "n", "per", "median", "minimum", "maximum"])
+
+
+def _spread(counts: pd.Series) -> dict[str, float]:
+    return {"median": counts.median(), "minimum": counts.min(), "maximum": counts.max()}
+
+
+def describe_measures(
+    frame: pd.DataFrame, columns: Sequence[str], ranges: Mapping[str, tuple[float, float]] | None = None
+) -> pd.DataFrame:
+    """Describe each measure: how much is missing, mean, spread, and shares at the floor and the ceiling of its scale.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Sessions or clients.
+    columns : sequence of str
+    ranges : mapping of str to (low, high), optional
+        The scale of a measure; without it floor and ceiling are blank.
+
+    Returns
+    -------
+    DataFrame
+        `measure n missing_share mean sd p10 p90 floor_share ceiling_share`; shares from 0 to 1, the rest in the
+        measure's unit. Quantiles, not extremes: an extreme is one client's own value.
+
+    Examples
+    --------
+    >>> describe_measures(pd.DataFrame({"x": [1.0, 5.0, None, 5.0, 5.0]}), ["x"], {"x": (1, 5)})["ceiling_share"].item()
+    0.75
+    """
+    return pd.DataFrame([_describe_measure(frame[name], (ranges or {}).get(name)) for name in columns])
+
+
+def _describe_measure(values: pd.Series, scale: tuple[float, float] | None) -> dict[str, object]:
+    known = values.dropna().astype(float)
+    low, high = scale or (np.nan, np.nan)
+    return {
+        "measure": values.name,
+        "n": len(known),
+        "missing_share": float(values.isna().mean()),
+        "mean": known.mean(),
+        "sd": known.std(),
+        "p10": known.quantile(0.1),
+        "p90": known.quantile(0.9),
+        "floor_share": float((known <= low).mean()) if scale else np.nan,
+        "ceiling_share": float((known >= high).mean()) if scale else np.nan,
+    }
+
+
+def describe_missing(sessions: pd.DataFrame, columns: Sequence[str], min_cell: int = 5) -> pd.DataFrame:
+    """Return the share of missing values by session number and measure.
+
+    Parameters
+    ----------
+    sessions : DataFrame
+    columns : sequence of str
+    min_cell : int
+        Session numbers that fewer clients reached are left out: they would show single persons.
+
+    Returns
+    -------
+    DataFrame
+        `session n_clients` and one column of shares (0 to 1) per measure.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"client": ["a", "b"], "session": [1, 1], "x": [1.0, None]})
+    >>> describe_missing(frame, ["x"], min_cell=1)["x"].tolist()
+    [0.5]
+    """
+    grouped = sessions.groupby(v.SESSION)
+    table = sessions[[*columns]].isna().groupby(sessions[v.SESSION]).mean()
+    table.insert(0, "n_clients", grouped[v.CLIENT].nunique())
+    return table[table["n_clients"] >= min_cell].reset_index()
+
+
+def describe_variance(sessions: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Divide each measure's variance among therapists, clients and sessions within clients (REML, no predictors).
+
+    Parameters
+    ----------
+    sessions : DataFrame
+    columns : sequence of str
+        Numeric measures that vary within clients.
+
+    Returns
+    -------
+    DataFrame
+        `measure level variance share n_sessions note`; level "between therapists", "between clients", "within
+        clients"; `note` says where a variance is estimated at zero, which is no proof that there is none.
+    """
+    return pd.concat([_variance(sessions, name) for name in columns], ignore_index=True)
+
+
+def _variance(sessions: pd.DataFrame, column: str) -> pd.DataFrame:
+    nested = v.THERAPIST in sessions and sessions[v.THERAPIST].nunique() > 2
+    groups = {v.THERAPIST: "between therapists"} if nested else {}
+    groups |= {v.CLIENT: "between clients"}
+    random = " + ".join(f"(1 | {group})" for group in groups)
+    fit = fit_mixed(f"{column} ~ 1 + {random}", sessions.dropna(subset=[column]), df="normal")
+    found = fit.variance_components().set_index("group")["estimate"]
+    table = pd.DataFrame(
+        {"level": [*groups.values(), "within clients"], "variance": [found[g] for g in (*groups, "residual")]}
+    )
+    share = table["variance"] / table["variance"].sum()
+    note = np.where(share < 1e-6, "estimated at zero: these data cannot tell it from zero", "")
+    return table.assign(share=share, n_sessions=len(fit.rows), note=note).assign(measure=column)[
+        ["measure", "level", "variance", "share", "n_sessions", "note"]
+    ]
+
+
+def describe_reliability(sessions: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Describe how reliably each measure tells clients apart, and sessions of one client apart.
+
+    Parameters
+    ----------
+    sessions : DataFrame
+    columns : sequence of str
+        Measures; where `<measure>_goal`, `_task` and `_bond` stand beside one, they are its parts.
+
+    Returns
+    -------
+    DataFrame
+        `measure icc ratings_per_client client_mean alpha_between alpha_within`. `icc` = reliability of one rating as
+        a sign of the client's usual level; `client_mean` = that of the mean of the client's ratings (harmonic mean
+        number of ratings); `alpha_*` = Cronbach's alpha of the three parts, of client means and of deviations from
+        them: the second belongs beside every within-client claim. Blank without parts.
+
+    References
+    ----------
+    Raudenbush & Bryk 2002; Geldhof, Preacher & Zyphur 2014, 10.1037/a0032138.
+    """
+    return pd.DataFrame([_reliability(sessions, name) for name in columns])
+
+
+def _reliability(sessions: pd.DataFrame, column: str) -> dict[str, object]:
+    variance = _variance(sessions, column).set_index("level")["variance"]
+    within = variance["within clients"]
+    between = variance.drop("within clients").sum()
+    counts = sessions.dropna(subset=[column]).groupby(v.CLIENT).size()
+    k = len(counts) / (1 / counts).sum()
+    parts = [f"{column}_{part}" for part in v.SUBSCALES]
+    alphas = _alphas(sessions, parts) if set(parts) <= set(sessions.columns) else (np.nan, np.nan)
+    return {
+        "measure": column,
+        "icc": between / (between + within),
+        "ratings_per_client": k,
+        "client_mean": between / (between + within / k),
+        "alpha_between": alphas[0],
+        "alpha_within": alphas[1],
+    }
+
+
+def _alphas(sessions: pd.DataFrame, parts: list[str]) -> tuple[float, float]:
+    """Return Cronbach's alpha of the client means and of the deviations from them."""
+    import pingouin
+
+    complete = sessions.dropna(subset=parts)
+    means = complete.groupby(dyad_keys(complete))[parts].transform("mean")
+    clients = complete.groupby(dyad_keys(complete))[parts].mean()
+    between = pingouin.cronbach_alpha(data=clients.reset_index(drop=True))[0]
+    within = pingouin.cronbach_alpha(data=(complete[parts] - means).reset_index(drop=True))[0]
+    return float(between), float(within)
