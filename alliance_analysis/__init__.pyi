@@ -1,5 +1,9 @@
 from .analyses.bias import simulate_bias as simulate_bias
 from .analyses.early import fit_early_alliance as fit_early_alliance
+from .analyses.prospective import CLASSIC as CLASSIC
+from .analyses.prospective import FIRST_VALUES as FIRST_VALUES
+from .analyses.prospective import LAGGED_OUTCOME as LAGGED_OUTCOME
+from .analyses.prospective import SAME_SESSION as SAME_SESSION
 from .analyses.prospective import best_shape as best_shape
 from .analyses.prospective import choose_timing as choose_timing
 from .analyses.prospective import compare_models_by_shape as compare_models_by_shape

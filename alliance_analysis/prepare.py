@@ -179,7 +179,7 @@ def add_detrended(
 ) -> pd.DataFrame:
     """Add `<column>_detrended`, the residual of the column on `time` within each dyad; missing below 3 values.
 
-    A different estimand, not a neutral check: METHODS 0.3 of the project simulates how much of a true effect is lost.
+    A different estimand, not a neutral check: METHODS 0.3 of the project simulates how much of a true slope is lost.
 
     Examples
     --------

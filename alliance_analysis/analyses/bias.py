@@ -16,7 +16,7 @@ from alliance_analysis.mixed.fit import MixedFit, fit_mixed
 from alliance_analysis.study import vocabulary as v
 from alliance_analysis.study.simulate import SeriesParameters, simulate_series
 
-TRUE_EFFECTS = (0.0, -0.20)  # no effect, and about the largest printed (W03 of the published findings)
+TRUE_SLOPES = (0.0, -0.20)  # no effect, and about the largest printed (W03 of the published findings)
 _LARGEST = 0.8  # an estimated coefficient beyond this is noise of a small study; the simulation stays inside it
 
 
@@ -27,8 +27,8 @@ class BiasSimulation:
     Attributes
     ----------
     table : DataFrame
-        `model true_effect mean_estimate bias mc_error rejected rejected_mc_error n_simulations`: effects in
-        within-client standard deviations; `rejected` = share of 95 % intervals without 0 (at a true effect of 0:
+        `model true_slope mean_estimate bias mc_error rejected rejected_mc_error n_simulations`: effects in
+        within-client standard deviations; `rejected` = share of 95 % intervals without 0 (at a true slope of 0:
         false positives).
     parameters : SeriesParameters
         What the simulation took from the study.
@@ -130,7 +130,7 @@ def _stationary(parameters: SeriesParameters) -> SeriesParameters:
     for shrink in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5):
         pulled = replace(parameters, **{name: shrink * value for name, value in values.items()})
         try:
-            for effect in TRUE_EFFECTS:
+            for effect in TRUE_SLOPES:
                 replace(pulled, prospective=effect).innovation_variances()
         except ModelError:
             continue
@@ -162,7 +162,7 @@ def simulate_bias(
         The time shape that the models are fitted with.
     alliance : str
     n_simulations : int
-        Studies per true effect; the Monte Carlo error is in the table.
+        Studies per true slope; the Monte Carlo error is in the table.
     seed : int
         Replicate i draws from ``SeedSequence([seed, i])``.
     progress : callable, optional
@@ -191,13 +191,13 @@ def simulate_bias(
     parameters = estimate_series(data, timing, alliance=alliance)
     design = _Design(data, timing, alliance)
     rows = []
-    for done, (i, effect) in enumerate(product(range(n_simulations), TRUE_EFFECTS), start=1):
+    for done, (i, effect) in enumerate(product(range(n_simulations), TRUE_SLOPES), start=1):
         rng = np.random.default_rng(np.random.SeedSequence([seed, i]))
         rows.append(
-            _refit(design.draw(replace(parameters, prospective=effect), rng), timing, shape).assign(true_effect=effect)
+            _refit(design.draw(replace(parameters, prospective=effect), rng), timing, shape).assign(true_slope=effect)
         )
         if progress is not None:
-            progress(done, n_simulations * len(TRUE_EFFECTS))
+            progress(done, n_simulations * len(TRUE_SLOPES))
     return BiasSimulation(_summary(pd.concat(rows), n_simulations), parameters)
 
 
@@ -236,14 +236,14 @@ def _refit(sessions: pd.DataFrame, timing: Timing, shape: TimeShape) -> pd.DataF
 
 def _summary(rows: pd.DataFrame, n: int) -> pd.DataFrame:
     rows = rows.assign(rejected=(rows["conf_low"] > 0) | (rows["conf_high"] < 0))
-    table = rows.groupby(["model", "true_effect"], sort=False).agg(
+    table = rows.groupby(["model", "true_slope"], sort=False).agg(
         mean_estimate=("estimate", "mean"), sd=("estimate", "std"), rejected=("rejected", "mean")
     )
     table = table.reset_index()
-    table["bias"] = table["mean_estimate"] - table["true_effect"]
+    table["bias"] = table["mean_estimate"] - table["true_slope"]
     table["mc_error"] = table.pop("sd") / np.sqrt(n)
     # Agresti-Coull: a share of 0 or 1 in a few replicates is not known without error
     share = (table["rejected"] * n + 2) / (n + 4)
     table["rejected_mc_error"] = np.sqrt(share * (1 - share) / (n + 4))
-    columns = ["model", "true_effect", "mean_estimate", "bias", "mc_error", "rejected", "rejected_mc_error"]
+    columns = ["model", "true_slope", "mean_estimate", "bias", "mc_error", "rejected", "rejected_mc_error"]
     return table[columns].assign(n_simulations=n)

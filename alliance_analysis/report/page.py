@@ -13,7 +13,7 @@ import pandas as pd
 
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.figures import figure_html, set_figure_style
-from alliance_analysis.report.formats import format_value
+from alliance_analysis.report.formats import format_interval, format_number, format_value
 from alliance_analysis.report.results import ANSWERED, HEADLINE_STATUSES, MIME, rows
 from alliance_analysis.report.tables import table_html
 from alliance_analysis.study.studyfile import Study, load_study
@@ -26,7 +26,11 @@ _SHOWN = ["term", "level", "estimate", "std_error", "df", "p_value", "conf_low",
 _CHECK_COLUMNS = ("check", "value", "limit", "status", "why", "what_to_do")
 _CHECK_STATUSES = ("green", "amber", "red")
 _VERDICT_COLUMNS = ("finding_id", "citation", "verdict", "reason")
-_VERDICTS_SHOWN = ("citation", "published", "own", "comparable", "verdict", "reason")
+_VERDICTS_CAPTION = "Own estimate beside published findings, each comparable only at the same level and metric."
+_VERDICTS_NOTE = (
+    "Published figures as printed, with how they were verified. The own estimate and the interval expected for a new "
+    "study of this size are coded so that positive is good for the client, and are given only where figures are comparable."
+)
 _NOT_CONVERGED = "the model did not converge, so nothing is reported from it"
 # results.json speaks of sessions, clients and therapists; a fit only knows its grouping factors
 _COUNTS = {
@@ -177,8 +181,7 @@ class Report:
             When `finding_id`, `citation`, `verdict` or `reason` is missing.
         """
         _require_columns("verdicts", frame, _VERDICT_COLUMNS)
-        shown = frame.loc[:, [column for column in _VERDICTS_SHOWN if column in frame.columns]]
-        html = self._table(shown, "Own estimates beside published findings of the same level and metric.", None, 2)
+        html = self._table(_readable_verdicts(frame), _VERDICTS_CAPTION, _VERDICTS_NOTE, 2)
         self.show(html, {"verdicts": rows(frame)})
 
     def record(
@@ -285,6 +288,17 @@ def open_report(number: str, study: str, *, conf_level: float = 0.95, seed: int 
     np.random.seed(seed)  # noqa: NPY002
     set_figure_style()
     return Report(number, load_study(study), conf_level)
+
+
+def _readable_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns a reader needs, each estimate and its interval in one cell."""
+    shown = frame[[name for name in ("citation", "confidence") if name in frame]].copy()
+    for name, estimate in (("published", True), ("own", True), ("expected", False)):
+        if f"{name}_low" in frame:
+            limits = map(format_interval, frame[f"{name}_low"], frame[f"{name}_high"])
+            values = map(format_number, frame[name]) if estimate else itertools.repeat("")
+            shown[name] = [f"{value} {interval}".strip() for value, interval in zip(values, limits, strict=False)]
+    return shown.replace("– –", "–").assign(verdict=frame["verdict"], reason=frame["reason"])
 
 
 def _check_headline(headline: Headline) -> None:

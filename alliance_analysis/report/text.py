@@ -18,7 +18,7 @@ METRIC_WITHIN = (
 )
 METRIC_BIAS = (
     "In within-client standard deviations. Rejected: share of simulated studies whose 95 percent interval leaves out "
-    "zero; at a true effect of zero these are false positives, and 0.05 would be right. MC error: Monte Carlo standard "
+    "zero; at a true slope of zero these are false positives, and 0.05 would be right. MC error: Monte Carlo standard "
     "error."
 )
 
@@ -86,17 +86,18 @@ def withhold_session_estimate(bias: pd.DataFrame) -> Sentence:
     bias : DataFrame
         The table of `simulate_bias`.
     """
-    none = bias[bias["true_effect"] == 0]
+    none = bias[bias["true_slope"] == 0]
     rates = sorted(none["rejected"])
-    some = bias[bias["true_effect"] != 0]
+    some = bias[bias["true_slope"] != 0]
     return Sentence(
         "Whether the alliance predicts the next session's symptoms within clients is not answered yet.",
         WITHHELD,
         "The primary model for this question (a random-intercept panel VAR) is not part of this version, and the mixed "
         f"models of the literature are not the answer: in {format_count(bias['n_simulations'].iloc[0])} simulated "
-        f"studies of this shape without any effect they claimed one in {format_percent(rates[0])} to "
-        f"{format_percent(rates[-1])} of the studies (5 % would be right), and they missed a true effect of {format_number(some['true_effect'].iloc[0])} by up to "
-        f"{format_number(some['bias'].abs().max())} (within-client standard deviations).",
+        f"studies of this shape in which nothing is to be found they claimed an association in "
+        f"{format_percent(rates[0])} to {format_percent(rates[-1])} (5 % would be right), and they missed a true slope of "
+        f"{format_number(some['true_slope'].iloc[0])} by up to {format_number(some['bias'].abs().max())} "
+        "(within-client standard deviations).",
     )
 
 

@@ -182,7 +182,7 @@ def test_too_few_simulations_are_refused(data):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::alliance_analysis.errors.FitWarning")
 def test_the_published_size_of_the_bias_is_found_again():
-    """METHODS 0.1: N = 150, T = 5, true effect -.20: centred alliance with earlier symptoms gives about -.04."""
+    """METHODS 0.1: N = 150, T = 5, true slope -.20: centred alliance with earlier symptoms gives about -.04."""
     truth = SeriesParameters()
     estimates = []
     for seed in range(60):

@@ -1,0 +1,183 @@
+"""Whole runs on the simulated and the real study: complete, identical twice, sealed, and nobody's data in any file."""
+
+import base64
+import getpass
+import json
+import os
+import re
+import socket
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from alliance_analysis.analyses.early import fit_early_alliance
+from alliance_analysis.plots import plot_binned, plot_course
+from alliance_analysis.prepare import add_time
+from alliance_analysis.report.run import run_reports
+from alliance_analysis.study.simulate import StudyDesign, simulate_study
+from alliance_analysis.study.studyfile import load_study
+
+pytestmark = pytest.mark.slow
+HAS_REAL_DATA = (Path(os.environ.get("ALLIANCE_DATA", "nowhere")) / "completedata.RDS").is_file()
+needs_real_data = pytest.mark.skipif(not HAS_REAL_DATA, reason="ALLIANCE_DATA holds no completedata.RDS")
+SCHEMA = json.loads((Path(__file__).parents[1] / "alliance_analysis/report/results.schema.json").read_text("utf-8"))
+
+PLANTED = {"client": "ZZKLIENT", "therapist": "ZZTHERAPEUT", "note": "ZZFREITEXT"}
+STUDY = """\
+study: {title: A clinic whose ids must not travel}
+data: sessions.csv
+measures:
+  alliance_client: {instrument: WAI-SR, column: alliance_client, score: mean, collected: after}
+  symptoms: {instrument: CORE-10, column: symptoms, score: sum, collected: before, recall_days: 7}
+"""
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def decoded(content):
+    """The file and every base64 image in it."""
+    images = re.findall(rb"data:image/[a-z+]+;base64,([A-Za-z0-9+/=]+)", content)
+    return [content, *map(base64.b64decode, images)]
+
+
+def svgs(folder):
+    return [part for content in files(folder).values() for part in decoded(content)[1:] if b"<svg" in part]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    return run_reports("example", out=tmp_path_factory.mktemp("example"), parameters={"n_simulations": "4"})
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    sessions = simulate_study(5, StudyDesign(n_clients=60, n_therapists=8, n_sessions=8)).sessions
+    sessions = sessions.assign(
+        client=PLANTED["client"] + sessions["client"],
+        therapist=PLANTED["therapist"] + sessions["therapist"],
+        note=PLANTED["note"],
+    )
+    sessions[["client", "therapist", "session", "date", "alliance_client", "symptoms", "note"]].to_csv(
+        folder / "sessions.csv", index=False
+    )
+    (folder / "study.yml").write_text(STUDY, encoding="utf-8")
+    return run_reports(folder / "study.yml", out=folder / "run", parameters={"n_simulations": "2"})
+
+
+def test_every_question_is_answered_on_the_example_study(example):
+    assert example.exit_code == 0
+    assert example.statuses == {"01": "answered", "02": "caution"}
+
+
+def test_results_follow_the_schema_and_hold_the_estimates(example):
+    for path in example.folder.glob("*.results.json"):
+        results = json.loads(path.read_text("utf-8"))
+        jsonschema.validate(results, SCHEMA)
+    terms = {(row["model"], row["term"]): row for row in results["estimates"]}
+    r = terms["early alliance and end state", "r"]
+    assert r["level"] == "between"
+    assert r["n_clients"] == 196
+    assert r["conf_low"] < r["estimate"] < r["conf_high"] < 0
+
+
+def test_a_simulated_study_is_marked_and_refused_a_verdict(example):
+    results = json.loads((example.folder / "02_alliance_and_symptom_change.results.json").read_text("utf-8"))
+    assert {row["verdict"] for row in results["verdicts"]} == {"not comparable"}
+    for page in example.folder.glob("*.html"):
+        assert "SIMULATED" in page.read_text("utf-8")
+    assert all(b"SIMULATED" in svg for svg in svgs(example.folder))
+
+
+def test_the_session_by_session_headline_is_withheld(example):
+    results = json.loads((example.folder / "02_alliance_and_symptom_change.results.json").read_text("utf-8"))
+    status = {headline["part"]: headline["status"] for headline in results["headlines"]}
+    assert status["Session by session, within clients"] == "withheld"
+
+
+def test_a_second_run_is_byte_identical(example, tmp_path):
+    again = run_reports("example", out=tmp_path / "again", parameters={"n_simulations": "4"}, jobs=2)
+    first, second = files(example.folder), files(again.folder)
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name] and name != "run_times.json"] == []
+
+
+def test_a_page_asks_for_nothing_and_runs_only_its_own_script(example):
+    for page in example.folder.glob("*.html"):
+        html = page.read_text("utf-8")
+        assert "default-src 'none'" in html
+        assert not re.search(r"""(src|href)=["'](https?:)?//""", html.replace('href="https://doi.org', ""))
+        assert len(html) < 400_000
+        assert all(re.search(r'alt="[^"]{20,}"', tag) for tag in re.findall(r"<img[^>]*>", html))
+
+
+def test_no_id_or_free_text_is_in_any_file_of_a_run(planted):
+    assert planted.exit_code == 0
+    for name, content in files(planted.folder).items():
+        for part in decoded(content):
+            for kind, word in PLANTED.items():
+                assert word.encode() not in part, f"{kind} in {name}"
+
+
+def test_no_path_user_or_host_is_in_any_file_of_a_run(planted):
+    words = {str(planted.folder), str(Path(__file__).parents[1]), socket.gethostname(), str(Path.home())}
+    user = getpass.getuser()
+    for name, content in files(planted.folder).items():
+        for word in words - {"/", "localhost"}:
+            assert word.encode() not in content, f"{word} in {name}"
+        assert f"/{user}/".encode() not in content, name
+
+
+@needs_real_data
+def test_the_real_trial_is_answered_and_judged(tmp_path):
+    summary = run_reports("implement", out=tmp_path, parameters={"n_simulations": "2"})
+    assert summary.exit_code == 0
+    results = json.loads((tmp_path / "02_alliance_and_symptom_change.results.json").read_text("utf-8"))
+    verdicts = {row["finding_id"]: row for row in results["verdicts"]}
+    assert verdicts["M01"]["verdict"] == "consistent without signal (cannot tell)"
+    assert verdicts["W02"]["verdict"] == "not comparable"
+    page = (tmp_path / "02_alliance_and_symptom_change.html").read_text("utf-8")
+    for words in ("is an inference", "no alliance rated by therapists", "cut-offs and levels cannot be used"):
+        assert words in page
+    assert "SIMULATED" not in page
+
+
+def drawn_points(ax):
+    """Every point of every mark of a figure, in data units: (n, 2)."""
+    lines = [line.get_xydata() for line in ax.lines]
+    areas = [path.vertices for mark in ax.collections for path in mark.get_paths()]
+    bars = [[patch.get_xy(), np.add(patch.get_xy(), [patch.get_width(), patch.get_height()])] for patch in ax.patches]
+    return np.vstack([*lines, *areas, *bars])
+
+
+@needs_real_data
+def test_no_figure_of_the_real_trial_draws_a_clients_own_values():
+    sessions = add_time(load_study("implement").sessions)
+    early = fit_early_alliance(sessions)
+    figures = {
+        "symptoms": (plot_course(sessions, "symptoms"), sessions[["session", "symptoms"]]),
+        "alliance": (plot_course(sessions, "alliance_client"), sessions[["session", "alliance_client"]]),
+        "early": (plot_binned(early.scatter, "alliance", "end"), early.scatter),
+    }
+    for name, (ax, own) in figures.items():
+        points, values = drawn_points(ax), own.dropna().to_numpy(float)
+        assert len(points) > 5, name
+        together = np.isclose(points[:, None, :], values[None], rtol=0, atol=1e-9).all(axis=2)
+        assert not together.any(), name
+
+
+@needs_real_data
+def test_the_real_early_alliance_is_what_a_direct_calculation_gives():
+    sessions = load_study("implement").sessions
+    early = sessions[sessions["session"].between(3, 5)].groupby("client")["alliance_client"].mean()
+    so_far = sessions[sessions["session"].between(3, 5)].groupby("client")["symptoms"].mean()
+    start = sessions[sessions["session"] <= 2].dropna(subset=["symptoms"]).groupby("client")["symptoms"].first()
+    end = sessions[sessions["session"] > 5].dropna(subset=["symptoms"]).groupby("client")["symptoms"].last()
+    table = pd.concat([early, so_far, start, end], axis=1).dropna()
+    assert len(table) == 55
+    assert np.corrcoef(table.iloc[:, 0], table.iloc[:, 3])[0, 1] == pytest.approx(-0.11, abs=0.005)
