@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
             f"the installation stopped (exit {error.returncode}); its messages are above. Mend that and call again."
         )
     try:
-        return subprocess.call(command_line(command, arguments), env=environment())
+        folder = ROOT if command == "test" else None  # the tests' own folder; else where the user stands
+        return subprocess.call(command_line(command, arguments), env=environment(), cwd=folder)
     except KeyboardInterrupt:  # the child has had the same Ctrl-C and said its own last word
         return 130
 
@@ -114,8 +115,7 @@ def command_line(command: str, arguments: list[str]) -> list[str]:
     """Return what to run inside the environment."""
     module = [str(python()), "-m"]
     if command == "test":
-        return [*module, "pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-n", "2",
-                "--dist", "loadfile", *(arguments[1:] or [str(ROOT / "tests")])]  # fmt: skip
+        return [*module, "pytest", "-n", "2", "--dist", "loadfile", *arguments[1:]]
     if command == "lab":
         return [*module, "jupyterlab", f"--notebook-dir={ROOT / 'notebooks'}", *arguments[1:]]
     return [*module, "alliance_analysis.cli", "reproduce", *arguments]

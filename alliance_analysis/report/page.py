@@ -29,7 +29,7 @@ _VERDICT_COLUMNS = ("finding_id", "citation", "verdict", "reason")
 _VERDICTS_CAPTION = "Own estimate beside published findings, each comparable only at the same level and metric."
 _VERDICTS_NOTE = (
     "Published figures as printed, with how they were verified. The own estimate and the interval expected for a new "
-    "study of this size are coded so that positive is good for the client, and are given only where figures are comparable."
+    "study of this size are coded so that positive is good for the client, and are given only where figures compare."
 )
 _NOT_CONVERGED = "the model did not converge, so nothing is reported from it"
 # results.json speaks of sessions, clients and therapists; a fit only knows its grouping factors

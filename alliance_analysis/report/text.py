@@ -94,9 +94,9 @@ def withhold_session_estimate(bias: pd.DataFrame) -> Sentence:
         WITHHELD,
         "The primary model for this question (a random-intercept panel VAR) is not part of this version, and the mixed "
         f"models of the literature are not the answer: in {format_count(bias['n_simulations'].iloc[0])} simulated "
-        f"studies of this shape in which nothing is to be found they claimed an association in "
-        f"{format_percent(rates[0])} to {format_percent(rates[-1])} (5 % would be right), and they missed a true slope of "
-        f"{format_number(some['true_slope'].iloc[0])} by up to {format_number(some['bias'].abs().max())} "
+        "studies of this shape in which nothing is to be found they claimed an association in "
+        f"{format_percent(rates[0])} to {format_percent(rates[-1])} (5 % would be right), and they missed a true slope "
+        f"of {format_number(some['true_slope'].iloc[0])} by up to {format_number(some['bias'].abs().max())} "
         "(within-client standard deviations).",
     )
 
