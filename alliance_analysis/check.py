@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,10 +194,23 @@ def check_early_alliance(glance: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def combine_checks(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return several tables of checks as one, red first, then amber."""
+def combine_checks(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return several tables of checks as one, red first, then amber; each check names what it is about.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        What was checked to its table; "" for a table whose checks say it themselves.
+
+    Examples
+    --------
+    >>> green = pd.DataFrame([dict.fromkeys(COLUMNS, "") | {"check": "converged", "status": "green"}])
+    >>> combine_checks({"session model": green})["check"].tolist()
+    ['session model: converged']
+    """
     order = {RED: 0, AMBER: 1, GREEN: 2}
-    table = pd.concat(list(tables), ignore_index=True)
+    named = [table.assign(check=[f"{n}: {c}" if n else c for c in table["check"]]) for n, table in tables.items()]
+    table = pd.concat(named, ignore_index=True)
     return table.sort_values("status", key=lambda s: s.map(order), kind="stable", ignore_index=True)
 
 

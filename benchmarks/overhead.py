@@ -81,7 +81,9 @@ def main() -> None:
         both = cpu_seconds(lambda: run_reports("example", out=folder / "b", notebooks=notebooks))
         rows = {
             "import pandas": cpu_seconds(lambda: python("-c", "import pandas")),
-            "alliance check, 5,000 rows": cpu_seconds(lambda: python("-m", "alliance_analysis.cli", "check", str(study))),
+            "alliance check, 5,000 rows": cpu_seconds(
+                lambda: python("-m", "alliance_analysis.cli", "check", str(study))
+            ),
             "one more notebook": both - one,
             "a run of one notebook, start to end": one,
         }

@@ -106,4 +106,4 @@ def test_measures_at_the_ceiling_are_amber_and_without_range_not_judged():
 
 def test_combined_checks_put_trouble_first():
     one = pd.DataFrame([{**dict.fromkeys(COLUMNS, ""), "status": s} for s in ("green", "red", "amber")])
-    assert combine_checks([one, one])["status"].tolist() == ["red", "red", "amber", "amber", "green", "green"]
+    assert combine_checks({"a": one, "": one})["status"].tolist() == ["red", "red", "amber", "amber", "green", "green"]

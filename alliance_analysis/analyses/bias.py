@@ -27,8 +27,9 @@ class BiasSimulation:
     Attributes
     ----------
     table : DataFrame
-        `model true_slope mean_estimate bias mc_error rejected rejected_mc_error n_simulations`: effects in
-        within-client standard deviations; `rejected` = share of 95 % intervals without 0 (at a true slope of 0:
+        `model true_slope mean_estimate bias mc_error rejected_share rejected_error_share
+        n_simulations`: effects in
+        within-client standard deviations; `rejected_share` = share of 95 % intervals without 0 (at a true slope of 0:
         false positives).
     parameters : SeriesParameters
         What the simulation took from the study.
@@ -235,15 +236,15 @@ def _refit(sessions: pd.DataFrame, timing: Timing, shape: TimeShape) -> pd.DataF
 
 
 def _summary(rows: pd.DataFrame, n: int) -> pd.DataFrame:
-    rows = rows.assign(rejected=(rows["conf_low"] > 0) | (rows["conf_high"] < 0))
+    rows = rows.assign(rejected_share=(rows["conf_low"] > 0) | (rows["conf_high"] < 0))
     table = rows.groupby(["model", "true_slope"], sort=False).agg(
-        mean_estimate=("estimate", "mean"), sd=("estimate", "std"), rejected=("rejected", "mean")
+        mean_estimate=("estimate", "mean"), sd=("estimate", "std"), rejected_share=("rejected_share", "mean")
     )
     table = table.reset_index()
     table["bias"] = table["mean_estimate"] - table["true_slope"]
     table["mc_error"] = table.pop("sd") / np.sqrt(n)
     # Agresti-Coull: a share of 0 or 1 in a few replicates is not known without error
-    share = (table["rejected"] * n + 2) / (n + 4)
-    table["rejected_mc_error"] = np.sqrt(share * (1 - share) / (n + 4))
-    columns = ["model", "true_slope", "mean_estimate", "bias", "mc_error", "rejected", "rejected_mc_error"]
+    share = (table["rejected_share"] * n + 2) / (n + 4)
+    table["rejected_error_share"] = np.sqrt(share * (1 - share) / (n + 4))
+    columns = ["model", "true_slope", "mean_estimate", "bias", "mc_error", "rejected_share", "rejected_error_share"]
     return table[columns].assign(n_simulations=n)

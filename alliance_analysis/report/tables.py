@@ -39,6 +39,7 @@ _HEADINGS = {
     "std": "SD",
 }
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]+")  # a snake_case column becomes words; any other name stays as it is
+_SHARE = "_share"  # columns of this ending hold shares from 0 to 1 and are printed as percent
 _SHORT = 20  # characters that stay on one line
 _STATUS_WORDS = frozenset({"green", "amber", "red"})
 
@@ -54,8 +55,9 @@ def table_html(
 ) -> str:
     """Return a frame as an accessible HTML table: everything escaped, rounded here and nowhere before.
 
-    `conf_low` and `conf_high` become one interval column; `p_value` is printed as APA does; the first column heads its
-    row. A named index is shown as columns.
+    `conf_low` and `conf_high` become one interval column; `p_value` is printed as APA does; `share` and `*_share` (0 to
+    1) become percent; a column `note` without any note is left out; the first column heads its row. A named index is
+    shown as columns.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ def _columns(frame: pd.DataFrame, digits: int | Mapping[str, int], conf_level: f
     for position, name in enumerate(names):
         values = frame.iloc[:, position]
         places = digits.get(name, 2) if isinstance(digits, Mapping) else digits
-        if name == "conf_high" and "conf_low" in names:
+        if (name == "conf_high" and "conf_low" in names) or (name == "note" and not (values.astype(str) != "").any()):
             continue
         if name == "conf_low" and "conf_high" in names:
             pairs = zip(values, frame.iloc[:, names.index("conf_high")], strict=True)
@@ -125,7 +127,11 @@ def _columns(frame: pd.DataFrame, digits: int | Mapping[str, int], conf_level: f
 def _heading(name: str) -> str:
     if name in _HEADINGS or not _PLAIN_NAME.fullmatch(name):
         return _HEADINGS.get(name, name)
-    return name.removeprefix("n_").replace("_", " ").capitalize()
+    return name.removeprefix("n_").removesuffix(_SHARE).replace("_", " ").capitalize()
+
+
+def _is_share(name: str) -> bool:
+    return name == "share" or name.endswith(_SHARE)
 
 
 def _is_numeric(values: pd.Series) -> bool:
@@ -136,7 +142,7 @@ def _cells(name: str, values: pd.Series, digits: int) -> list[str]:
     if name == "status":
         return [_status(value) for value in values]
     formatter = _formatter(name, digits)
-    if _is_numeric(values) and not (values.dropna() % 1 != 0).any() and name != "p_value":
+    if _is_numeric(values) and not (values.dropna() % 1 != 0).any() and not _is_share(name) and name != "p_value":
         formatter = format_count if not values.isin([math.inf, -math.inf]).any() else formatter
     return [_text(value, formatter) for value in values]
 
@@ -144,6 +150,8 @@ def _cells(name: str, values: pd.Series, digits: int) -> list[str]:
 def _formatter(name: str, digits: int) -> Callable[[Any], str]:
     if name in ("p", "p_value"):
         return format_p
+    if _is_share(name):
+        return format_percent
     if name == "n" or name.startswith("n_"):
         return format_count
     return lambda value: format_number(value, 1 if name == "df" else digits)

@@ -18,8 +18,8 @@ METRIC_WITHIN = (
 )
 METRIC_BIAS = (
     "In within-client standard deviations. Rejected: share of simulated studies whose 95 percent interval leaves out "
-    "zero; at a true slope of zero these are false positives, and 0.05 would be right. MC error: Monte Carlo standard "
-    "error."
+    "zero; at a true slope of zero these are false positives, and 5 % would be right. MC error, rejected error: Monte "
+    "Carlo standard errors."
 )
 
 
@@ -87,7 +87,7 @@ def withhold_session_estimate(bias: pd.DataFrame) -> Sentence:
         The table of `simulate_bias`.
     """
     none = bias[bias["true_slope"] == 0]
-    rates = sorted(none["rejected"])
+    rates = sorted(none["rejected_share"])
     some = bias[bias["true_slope"] != 0]
     return Sentence(
         "Whether the alliance predicts the next session's symptoms within clients is not answered yet.",

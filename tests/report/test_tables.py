@@ -78,3 +78,12 @@ def test_headings_are_words_and_other_names_stay_as_they_are():
 def test_long_texts_keep_a_readable_width():
     html = table_html(pd.DataFrame({"check": ["a long name of a check"], "why": ["short"]}), caption="c")
     assert '<th scope="row" class="long">a long name of a check</th><td>short</td>' in html
+
+
+def test_shares_are_percent_and_an_empty_note_is_left_out():
+    frame = pd.DataFrame({"x": ["a"], "missing_share": [0.125], "share": [1.0], "note": [""]})
+    html = table_html(frame, caption="Shares")
+    assert ">Missing<" in html
+    assert ">12 %<" in html.replace("&nbsp;", " ")
+    assert ">100 %<" in html.replace("&nbsp;", " ")
+    assert "Note" not in html

@@ -40,7 +40,7 @@ def bias():
         {
             "model": ["a", "b", "a", "b"],
             "true_slope": [0.0, 0.0, -0.2, -0.2],
-            "rejected": [0.6, 0.275, 1.0, 1.0],
+            "rejected_share": [0.6, 0.275, 1.0, 1.0],
             "bias": [0.05, 0.03, 0.057, -0.02],
             "n_simulations": 40,
         }
