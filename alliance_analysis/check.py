@@ -63,9 +63,9 @@ _CLIENTS = _Rule(
     "do not interpret differences between clients; read the interval, not the estimate",
 )
 _ROWS_USED = _Rule(
-    "share of sessions not used",
+    "share of sessions not used, beyond each client's first",
     0.20,
-    "a session is used only where every value of the model is there; first sessions have no session before",
+    "a session is used only where every value of the model is there",
     "see the flow of rows; compare with an analysis that keeps incomplete sessions",
 )
 _CLIENTS_USED = _Rule(
@@ -75,8 +75,8 @@ _CLIENTS_USED = _Rule(
     "say who is missing; see the flow of clients",
 )
 _AUTOCORRELATION = _Rule(
-    "residual correlation of consecutive sessions",
-    0.10,  # only upwards: residuals around a client's own level correlate slightly negatively by construction
+    "residual correlation of consecutive sessions, beyond what independent ones have in this model",
+    0.10,
     "sessions close in time are more alike than the model says; standard errors are too small",
     "fit the model with an AR(1) residual, or the prospective panel model",
 )
@@ -118,6 +118,7 @@ def check_fit(fit: MixedFit, data: pd.DataFrame, *, exposure: str | None = None)
     Parameters
     ----------
     fit : MixedFit
+        A model that did not converge, or was refused, gets the one red row that says why.
     data : DataFrame
         The frame that was fitted; needs `client` and `session`.
     exposure : str, optional
@@ -137,6 +138,9 @@ def check_fit(fit: MixedFit, data: pd.DataFrame, *, exposure: str | None = None)
     'green'
     """
     glance = fit.glance().iloc[0]
+    if not glance["converged"]:
+        reasons = ", ".join(dict.fromkeys(fit.withheld.values()))
+        return pd.DataFrame([_CONVERGED.row(False, False) | ({"why": reasons} if reasons else {})], columns=COLUMNS)
     residuals = pd.DataFrame(
         {
             v.CLIENT: data[v.CLIENT].to_numpy()[fit.rows],
@@ -148,7 +152,7 @@ def check_fit(fit: MixedFit, data: pd.DataFrame, *, exposure: str | None = None)
         *_fit_rows(glance),
         *_group_rows(glance),
         _lost_row(glance),
-        _autocorrelation_row(residuals),
+        _autocorrelation_row(residuals, fit),
         _shape_row(residuals),
         _spread_row(residuals),
     ]
@@ -229,16 +233,36 @@ def _group_rows(glance: pd.Series) -> list[dict[str, object]]:
 
 
 def _lost_row(glance: pd.Series) -> dict[str, object]:
-    share = glance["n_dropped"] / (glance["n_obs"] + glance["n_dropped"])
+    # a client's first session has no session before in any study: only what is lost beyond that counts
+    possible = glance["n_obs"] + glance["n_dropped"] - glance["n_client"]
+    share = max(0.0, 1 - glance["n_obs"] / possible) if possible > 0 else 1.0
     return _ROWS_USED.row(share, share <= _ROWS_USED.limit)
 
 
-def _autocorrelation_row(residuals: pd.DataFrame) -> dict[str, object]:
+def _autocorrelation_row(residuals: pd.DataFrame, fit: MixedFit) -> dict[str, object]:
     """Correlate the residuals of consecutive sessions of a client (a gap is no pair)."""
     before = residuals.assign(**{v.SESSION: residuals[v.SESSION] + 1})
     pairs = residuals.merge(before, on=[v.CLIENT, v.SESSION], suffixes=("", "_before"))
-    r = float(pairs["residual"].corr(pairs["residual_before"])) if len(pairs) > 2 else float("nan")
-    return _AUTOCORRELATION.row(r, r <= _AUTOCORRELATION.limit)
+    if len(pairs) < 3:
+        return _AUTOCORRELATION.row(np.nan, False)
+    counts = residuals.groupby(v.CLIENT).size()
+    r = float(pairs["residual"].corr(pairs["residual_before"]))
+    excess = r - _independent_correlation(fit, counts[counts > 1])
+    return _AUTOCORRELATION.row(excess, excess <= _AUTOCORRELATION.limit)
+
+
+def _independent_correlation(fit: MixedFit, counts: pd.Series) -> float:
+    """Return the correlation that residuals of independent sessions have, since each client's level is estimated.
+
+    With T sessions, level variance tau2, residual variance s2 and shrinkage k = tau2 / (tau2 + s2 / T), a residual is
+    (1 - k) u + e_t - k mean(e): its covariance with another is (1 - k)^2 tau2 - (2k - k^2) s2 / T.
+    """
+    table = fit.variance_components()
+    tau2 = table.loc[(table["term"] == "(Intercept)") & (table["term2"] == ""), "estimate"].sum()
+    s2 = fit.sigma**2
+    k = tau2 / (tau2 + s2 / counts)
+    shared = (1 - k) ** 2 * tau2 - (2 * k - k**2) * s2 / counts
+    return float((shared * (counts - 1)).sum() / ((shared + s2) * (counts - 1)).sum())
 
 
 def _shape_row(residuals: pd.DataFrame) -> dict[str, object]:
@@ -255,6 +279,7 @@ def _spread_row(residuals: pd.DataFrame) -> dict[str, object]:
 
 
 def _variation_row(used: pd.DataFrame, exposure: str) -> dict[str, object]:
-    spread = used.groupby(v.CLIENT)[exposure].agg(lambda values: values.max() - values.min())
-    share = float((spread == 0).mean())
+    ratings = used.groupby(v.CLIENT)[exposure]
+    several = ratings.count() > 1  # a client with one session could not vary
+    share = float((ratings.nunique() == 1)[several].mean()) if several.any() else 1.0
     return _about(_VARIATION, exposure).row(share, share <= _VARIATION.limit)

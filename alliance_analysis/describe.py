@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed.fit import fit_mixed
 from alliance_analysis.prepare import dyad_keys
 from alliance_analysis.study import vocabulary as v
@@ -70,7 +72,11 @@ def describe_measures(
     >>> describe_measures(pd.DataFrame({"x": [1.0, 5.0, None, 5.0, 5.0]}), ["x"], {"x": (1, 5)})["ceiling_share"].item()
     0.75
     """
-    return pd.DataFrame([_describe_measure(frame[name], (ranges or {}).get(name)) for name in columns])
+    rows = [_describe_measure(frame[name], (ranges or {}).get(name)) for name in columns]
+    return pd.DataFrame(rows, columns=_MEASURE_COLUMNS)
+
+
+_MEASURE_COLUMNS = ["measure", "n", "missing_share", "mean", "sd", "p10", "p90", "floor_share", "ceiling_share"]
 
 
 def _describe_measure(values: pd.Series, scale: tuple[float, float] | None) -> dict[str, object]:
@@ -129,26 +135,53 @@ def describe_variance(sessions: pd.DataFrame, columns: Sequence[str]) -> pd.Data
     -------
     DataFrame
         `measure level variance share n_sessions note`; level "between therapists", "between clients", "within
-        clients"; `note` says where a variance is estimated at zero, which is no proof that there is none.
+        clients"; `note` says where a variance is estimated at zero (no proof that there is none), where therapists are
+        few or cannot be told from clients, and why a measure has no shares.
     """
-    return pd.concat([_variance(sessions, name) for name in columns], ignore_index=True)
+    tables = [_variance(sessions, name) for name in columns]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_VARIANCE_COLUMNS)
+
+
+_VARIANCE_COLUMNS = ["measure", "level", "variance", "share", "n_sessions", "note"]
 
 
 def _variance(sessions: pd.DataFrame, column: str) -> pd.DataFrame:
-    nested = v.THERAPIST in sessions and sessions[v.THERAPIST].nunique() > 2
-    groups = {v.THERAPIST: "between therapists"} if nested else {}
-    groups |= {v.CLIENT: "between clients"}
+    """Return the shares of one measure; a level that cannot be told apart, or a fit that fails, has a note instead."""
+    used = sessions.dropna(subset=[column])
+    groups, note = _groups(used)
     random = " + ".join(f"(1 | {group})" for group in groups)
-    fit = fit_mixed(f"{column} ~ 1 + {random}", sessions.dropna(subset=[column]), df="normal")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)  # a variance at zero is said in the note
+            fit = fit_mixed(f"{column} ~ 1 + {random}", used, df="normal")
+        failed = "" if fit.converged else "the model did not converge"
+    except ModelError as error:
+        failed = str(error).rstrip(".")
+    if failed:
+        empty = {"measure": column, "level": _WITHIN, "variance": np.nan, "share": np.nan, "n_sessions": len(used)}
+        return pd.DataFrame([empty | {"note": failed}])[_VARIANCE_COLUMNS]
     found = fit.variance_components().set_index("group")["estimate"]
-    table = pd.DataFrame(
-        {"level": [*groups.values(), "within clients"], "variance": [found[g] for g in (*groups, "residual")]}
-    )
+    table = pd.DataFrame({"level": [*groups.values(), _WITHIN], "variance": [found[g] for g in (*groups, "residual")]})
     share = table["variance"] / table["variance"].sum()
-    note = np.where(share < 1e-6, "estimated at zero: these data cannot tell it from zero", "")
-    return table.assign(share=share, n_sessions=len(fit.rows), note=note).assign(measure=column)[
-        ["measure", "level", "variance", "share", "n_sessions", "note"]
-    ]
+    notes = np.where(share < 1e-6, "estimated at zero: these data cannot tell it from zero", note)
+    return table.assign(share=share, n_sessions=len(used), note=notes, measure=column)[_VARIANCE_COLUMNS]
+
+
+_WITHIN = "within clients"
+FEW_THERAPISTS = 10  # below, a variance between therapists is known only roughly
+
+
+def _groups(used: pd.DataFrame) -> tuple[dict[str, str], str]:
+    """Return the levels whose variances can be told apart, and what to know about the one between therapists."""
+    clients = {v.CLIENT: "between clients"}
+    if v.THERAPIST not in used:
+        return clients, ""
+    therapists = used[v.THERAPIST].nunique()
+    if therapists < 3 or used.groupby(v.THERAPIST)[v.CLIENT].nunique().max() < 2:
+        why = f"{therapists} therapists" if therapists < 3 else "one client per therapist"
+        return clients, f"{why}: what lies between therapists is in the share between clients"
+    few = f"only {therapists} therapists: their share is known only roughly" if therapists < FEW_THERAPISTS else ""
+    return {v.THERAPIST: "between therapists", **clients}, few
 
 
 def describe_reliability(sessions: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -163,31 +196,37 @@ def describe_reliability(sessions: pd.DataFrame, columns: Sequence[str]) -> pd.D
     Returns
     -------
     DataFrame
-        `measure icc ratings_per_client client_mean alpha_between alpha_within`. `icc` = reliability of one rating as
-        a sign of the client's usual level; `client_mean` = that of the mean of the client's ratings (harmonic mean
-        number of ratings); `alpha_*` = Cronbach's alpha of the three parts, of client means and of deviations from
-        them: the second belongs beside every within-client claim. Blank without parts.
+        `measure one_rating ratings_per_client mean_of_ratings alpha_between alpha_within`. `one_rating` = reliability
+        of one rating as a sign of the client's usual level (the ICC); `ratings_per_client` = harmonic mean;
+        `mean_of_ratings` = reliability of the mean of so many ratings; `alpha_*` = Cronbach's alpha of the three
+        parts, of client means and of deviations from them: the second belongs beside every within-client claim. Blank
+        without parts.
 
     References
     ----------
     Raudenbush & Bryk 2002; Geldhof, Preacher & Zyphur 2014, 10.1037/a0032138.
     """
-    return pd.DataFrame([_reliability(sessions, name) for name in columns])
+    return pd.DataFrame([_reliability(sessions, name) for name in columns], columns=_RELIABILITY_COLUMNS)
+
+
+_RELIABILITY_COLUMNS = [
+    "measure", "one_rating", "ratings_per_client", "mean_of_ratings", "alpha_between", "alpha_within",
+]  # fmt: skip
 
 
 def _reliability(sessions: pd.DataFrame, column: str) -> dict[str, object]:
     variance = _variance(sessions, column).set_index("level")["variance"]
-    within = variance["within clients"]
-    between = variance.drop("within clients").sum()
-    counts = sessions.dropna(subset=[column]).groupby(v.CLIENT).size()
+    within = variance[_WITHIN]
+    between = variance.drop(_WITHIN).sum() if len(variance) > 1 else np.nan
+    counts = sessions.dropna(subset=[column]).groupby(dyad_keys(sessions)).size()
     k = len(counts) / (1 / counts).sum()
     parts = [f"{column}_{part}" for part in v.SUBSCALES]
     alphas = _alphas(sessions, parts) if set(parts) <= set(sessions.columns) else (np.nan, np.nan)
     return {
         "measure": column,
-        "icc": between / (between + within),
+        "one_rating": between / (between + within),
         "ratings_per_client": k,
-        "client_mean": between / (between + within / k),
+        "mean_of_ratings": between / (between + within / k),
         "alpha_between": alphas[0],
         "alpha_within": alphas[1],
     }

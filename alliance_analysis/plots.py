@@ -130,7 +130,7 @@ def plot_variance_shares(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axe
     left = np.zeros(len(measures))
     colours = {"between therapists": ORANGE, "between clients": BLUE, "within clients": "#9ecae1"}
     for level, colour in colours.items():
-        part = shares[shares["level"] == level].set_index("measure")["share"].reindex(measures).fillna(0)
+        part = shares[shares["level"] == level].set_index("measure")["share"].reindex(measures).astype(float).fillna(0)
         ax.barh(measures, 100 * part.to_numpy(), left=left, color=colour, label=level)
         left += 100 * part.to_numpy()
     ax.set(xlabel="Share of variance (%)", xlim=(0, 100))
@@ -209,14 +209,18 @@ def plot_binned(
     ax = _plain(_axes(ax, width=5.6, height=3.8))
     ordered = table.sort_values([x, y])
     count = int(np.clip(len(ordered) // max(10, min_cell), 1, 10))
+    if len(ordered) < min_cell:
+        ax.text(0.5, 0.5, f"fewer than {min_cell} clients: not drawn", transform=ax.transAxes, ha="center")
+        return ax
     groups = ordered.groupby(np.arange(len(ordered)) * count // len(ordered))
     means = groups[[x, y]].mean()
     half = ndtri(0.975) * groups[y].std() / np.sqrt(groups[y].count())
     ax.plot(means[x], means[y], "o", color=BLUE, markersize=6)
     ax.vlines(means[x], means[y] - half, means[y] + half, color=BLUE, linewidth=2)
-    slope, intercept = np.polyfit(table[x], table[y], 1)
-    ends = means[x].iloc[[0, -1]].to_numpy()
-    ax.plot(ends, intercept + slope * ends, color=ORANGE, linewidth=1.5)
+    if count > 1 and table[x].nunique() > 1:
+        slope, intercept = np.polyfit(table[x], table[y], 1)
+        ends = means[x].iloc[[0, -1]].to_numpy()
+        ax.plot(ends, intercept + slope * ends, color=ORANGE, linewidth=1.5)
     names = labels or {}
     ax.set(xlabel=names.get(x, x), ylabel=names.get(y, y))
     return ax

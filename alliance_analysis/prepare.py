@@ -38,6 +38,19 @@ def add_time(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{v.TIME: session - 1, v.LOG_TIME: np.log(session.where(session >= 1))})
 
 
+def keep_treatment(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of treatment: without post and follow-up occasions, where the study tells phases apart.
+
+    Examples
+    --------
+    >>> keep_treatment(pd.DataFrame({"session": [1, 9], "phase": ["treatment", "follow_up"]}))["session"].tolist()
+    [1]
+    """
+    if v.PHASE not in frame:
+        return frame
+    return frame[frame[v.PHASE].isna() | (frame[v.PHASE] == v.PHASES[0])]
+
+
 def grand_mean(frame: pd.DataFrame, column: str, levels: Sequence[str] = (v.CLIENT,)) -> float:
     """Return the mean that `add_within_between` centres the highest level on: the mean of client or therapist means.
 
@@ -127,7 +140,7 @@ def add_lag(
     by : sequence of str, optional
         Columns that name a series; default: the dyad.
     max_gap_days : int, optional
-        Pairs further apart than this many days are missing; needs `date`.
+        Pairs further apart than this many days, not in order, or without both dates are missing; needs `date`.
 
     Returns
     -------
@@ -154,8 +167,8 @@ def add_lag(
     wanted = pd.MultiIndex.from_frame(frame[keys].assign(**{v.SESSION: frame[v.SESSION] - steps}))
     lagged = earlier[[*columns]].astype(float).reindex(wanted)
     if max_gap_days is not None:
-        gap = frame[v.DATE].to_numpy() - earlier[v.DATE].reindex(wanted).to_numpy()
-        lagged[gap > np.timedelta64(max_gap_days, "D")] = np.nan
+        days = (frame[v.DATE].to_numpy() - earlier[v.DATE].reindex(wanted).to_numpy()) / np.timedelta64(1, "D")
+        lagged[~((days >= 0) & (days <= max_gap_days))] = np.nan  # an unknown gap is no gap within the limit
     return frame.assign(**{f"{name}{v.LAG}{steps}": lagged[name].to_numpy() for name in columns})
 
 
@@ -225,8 +238,9 @@ def within_sd(frame: pd.DataFrame, column: str) -> float:
     1.4142135623730951
     """
     known = frame.dropna(subset=[column])
-    within = known[column] - known.groupby(v.CLIENT)[column].transform("mean")
-    df = len(known) - known[v.CLIENT].nunique()
+    dyads = known.groupby(dyad_keys(known))[column]
+    within = known[column] - dyads.transform("mean")
+    df = len(known) - dyads.ngroups
     return float(np.sqrt((within**2).sum() / df)) if df > 0 else float("nan")
 
 

@@ -44,6 +44,8 @@ class Estimand:
         "r", "smd", "beta_within", "b_raw" ...: the words of `published_findings.csv`.
     exposure, rater : str
         What predicts ("alliance_client") and who rated it ("client").
+    outcome : tuple of str
+        Every wording of the published table that names the outcome ("treatment_outcome" pools several measures).
     exposure_time : tuple of str
         Every wording of the published table that names this time ("any" always counts).
     adjusted_for : str
@@ -56,16 +58,25 @@ class Estimand:
     metric: str
     exposure: str
     rater: str
+    outcome: tuple[str, ...]
     exposure_time: tuple[str, ...]
     adjusted_for: str
     benefit_sign: int
 
 
+_SYMPTOM_OUTCOMES = ("symptoms", "treatment_outcome")
 _EARLY = ("early", "session 3", "one of sessions 3-5", "sessions 3-5")
 
 
-def early_alliance_estimand(alliance: str = v.ALLIANCE_CLIENT) -> Estimand:
+def early_alliance_estimand(alliance: str = v.ALLIANCE_CLIENT, *, higher_is_worse: bool = True) -> Estimand:
     """Return what the correlation of early alliance and end state is about: nothing held constant, between clients.
+
+    Parameters
+    ----------
+    alliance : str
+        The rating, such as "alliance_client".
+    higher_is_worse : bool
+        Direction of the outcome measure: a higher score is worse for the client.
 
     Examples
     --------
@@ -77,9 +88,10 @@ def early_alliance_estimand(alliance: str = v.ALLIANCE_CLIENT) -> Estimand:
         metric="r",
         exposure=alliance,
         rater=alliance.removeprefix("alliance_"),
+        outcome=_SYMPTOM_OUTCOMES,
         exposure_time=_EARLY,
         adjusted_for="none",
-        benefit_sign=-1,
+        benefit_sign=-1 if higher_is_worse else 1,
     )
 
 
@@ -169,7 +181,7 @@ def judge_replication(
     Parameters
     ----------
     own : mapping
-        A tidy row: `estimate`, `std_error` (of Fisher's z where the metric is r), `df`.
+        A tidy row: `estimate`, `std_error` (of Fisher's z where the metric is r), `df`; all missing where withheld.
     estimand : Estimand
         What the own estimate is about.
     published : DataFrame
@@ -187,6 +199,11 @@ def judge_replication(
         consistent_tau_10 small_telescopes bayes_factor verdict reason`; own and expected values in the published
         metric, coded so that > 0 is good for the client.
 
+    Raises
+    ------
+    DataError
+        If the own estimate, its standard error or its df is not a usable number.
+
     References
     ----------
     Patil, Peng & Leek 2016; Simonsohn 2015; Verhagen & Wagenmakers 2014.
@@ -197,10 +214,24 @@ def judge_replication(
     >>> judge_replication(own, early_alliance_estimand(), load_published(ids=["M01"]))["verdict"].item()
     'consistent with signal'
     """
+    _refuse_unusable(own, estimand.metric)
     to_scale = np.arctanh if estimand.metric == "r" else float
     mine = _Own(estimand.benefit_sign * float(to_scale(own["estimate"])), float(own["std_error"]), float(own["df"]))
-    rows = [_judge(mine, estimand, finding, simulated, sesoi) for _, finding in published.iterrows()]
+    refused = _WITHHELD if np.isnan(mine.value) else _SIMULATED if simulated else ""
+    rows = [_judge(mine, estimand, finding, refused, sesoi) for _, finding in published.iterrows()]
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _refuse_unusable(own: Mapping[str, Any] | pd.Series, metric: str) -> None:
+    estimate, std_error, df = (float(own[name]) for name in ("estimate", "std_error", "df"))
+    if np.isnan(estimate) and np.isnan(std_error):
+        return  # withheld: every verdict says so
+    fine = np.isfinite(estimate) and np.isfinite(std_error) and std_error > 0 and df > 0
+    if not fine or (metric == "r" and abs(estimate) >= 1):
+        raise DataError(
+            f"judge_replication: the own estimate is {estimate} with standard error {std_error} and {df} df; finite "
+            "numbers with a standard error and df above 0 are needed. Report the estimate as withheld."
+        )
 
 
 _COLUMNS = [
@@ -211,24 +242,25 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def _judge(mine: _Own, estimand: Estimand, finding: pd.Series, simulated: bool, sesoi: float | None) -> dict[str, Any]:
+_WITHHELD = "the own estimate is withheld"
+_SIMULATED = "this study is simulated, and simulated data is never evidence"
+
+
+def _judge(mine: _Own, estimand: Estimand, finding: pd.Series, refused: str, sesoi: float | None) -> dict[str, Any]:
     """Return one row: gate A (same estimand), gate B (a number and its precision), then the criteria."""
     row = {"finding_id": finding["id"], "published": finding["estimate"]}
     row |= {name: finding[name] for name in ("citation", "confidence", "level", "metric")}
     row |= {"published_low": finding["conf_low"], "published_high": finding["conf_high"]}
-    if simulated:
-        return row | {
-            "verdict": NOT_COMPARABLE,
-            "reason": "this study is simulated, and simulated data is never evidence",
-        }
+    if refused:
+        return row | {"verdict": NOT_COMPARABLE, "reason": refused}
     differs = _differences(estimand, finding)
     if differs:
         return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(differs)}
     row |= _own_in_metric(mine, estimand.metric)
     sign = _published_sign(finding)
     se = _published_se(finding)
-    if np.isnan(finding["estimate"]) and sign == 0:
-        return row | {"verdict": NO_NUMBER, "reason": "the source gives neither an estimate nor a direction"}
+    if sign == 0:
+        return row | {"verdict": NO_NUMBER, "reason": "the source gives no direction that could be good or bad"}
     if np.isnan(se) or finding["metric"] != estimand.metric:
         return row | {
             "verdict": _direction(mine, sign),
@@ -243,6 +275,7 @@ def _differences(estimand: Estimand, finding: pd.Series) -> list[str]:
         "level": _PUBLISHED_LEVELS[estimand.level],
         "exposure": {estimand.exposure, "alliance"},
         "rater": {estimand.rater, "mixed", "unknown"},
+        "outcome": set(estimand.outcome),
         "exposure_time": {*estimand.exposure_time, "any"},
         "adjusted_for": {estimand.adjusted_for, "unknown"},
         "metric": {estimand.metric, "b_raw", ""},  # scale points of other instruments and bare signs: direction only

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alliance_analysis.analyses.prospective import RefusedFit
 from alliance_analysis.check import COLUMNS, check_early_alliance, check_fit, check_measures, combine_checks
 from alliance_analysis.mixed.fit import fit_mixed
 from alliance_analysis.study.simulate import StudyDesign, simulate_study
@@ -43,10 +44,32 @@ def test_autocorrelated_residuals_are_amber():
     assert status(checks_of(clean(noise=walk)), "residual correlation") == "amber"
 
 
+@pytest.mark.parametrize("n_sessions", [3, 5, 8, 20])
+def test_autocorrelation_is_seen_in_short_therapies_and_independence_is_not_blamed(n_sessions):
+    def ar(phi):
+        def noise(rng, client, session):
+            steps = rng.normal(size=(client.max() + 1, session.max() + 1))
+            for t in range(1, steps.shape[1]):
+                steps[:, t] = phi * steps[:, t - 1] + np.sqrt(1 - phi**2) * steps[:, t]
+            return steps.ravel()
+
+        return noise
+
+    dependent = checks_of(clean(n_clients=400, n_sessions=n_sessions, noise=ar(0.5)))
+    independent = checks_of(clean(n_clients=400, n_sessions=n_sessions, noise=ar(0.0)))
+    assert status(dependent, "residual correlation") == "amber"
+    assert status(independent, "residual correlation") == "green"
+
+
+def test_a_refused_model_gets_one_red_row_with_its_reason():
+    checks = check_fit(RefusedFit("x", "x does not vary"), clean())
+    assert checks[["check", "status", "why"]].to_numpy().tolist() == [["converged", "red", "x does not vary"]]
+
+
 def test_a_gap_is_no_pair_of_consecutive_sessions():
     frame = clean()
     frame = frame[frame["session"] % 2 == 1].reset_index(drop=True)
-    value = checks_of(frame).set_index("check").loc["residual correlation of consecutive sessions", "value"]
+    value = checks_of(frame).set_index("check")["value"].filter(like="residual correlation").item()
     assert np.isnan(value)
 
 
@@ -61,6 +84,7 @@ def test_few_clients_many_lost_rows_and_constant_exposure_are_amber():
     frame = clean(n_clients=12)
     frame.loc[frame["session"] > 6, "x"] = np.nan
     frame.loc[frame["client"] < 3, "x"] = 1.0
+    frame.loc[len(frame)] = frame.loc[0].to_dict() | {"client": 99, "x": 1.0}  # one session: it could not vary
     checks = checks_of(frame, exposure="x")
     assert status(checks, "number of clients") == "amber"
     assert status(checks, "share of sessions not used") == "amber"

@@ -71,7 +71,6 @@ def test_shares_add_up_to_one(sessions):
     assert shares.groupby("measure")["share"].sum().to_numpy() == pytest.approx([1, 1])
 
 
-@pytest.mark.filterwarnings("ignore::alliance_analysis.errors.FitWarning")
 def test_a_variance_at_zero_is_said_to_be_unknown():
     frame = balanced(n_therapists=8, n_clients=6, sds=(0.0, 1.0, 1.0), seed=2)
     note = describe_variance(frame, ["x"]).set_index("level").loc["between therapists", "note"]
@@ -80,8 +79,8 @@ def test_a_variance_at_zero_is_said_to_be_unknown():
 
 def test_reliability_of_a_mean_follows_spearman_and_brown(sessions):
     row = describe_reliability(sessions, ["alliance_client"]).iloc[0]
-    k, icc = row["ratings_per_client"], row["icc"]
-    assert row["client_mean"] == pytest.approx(k * icc / (1 + (k - 1) * icc))
+    k, icc = row["ratings_per_client"], row["one_rating"]
+    assert row["mean_of_ratings"] == pytest.approx(k * icc / (1 + (k - 1) * icc))
 
 
 def test_alpha_of_parts_is_told_apart_between_and_within(sessions):
@@ -93,3 +92,27 @@ def test_alpha_of_parts_is_told_apart_between_and_within(sessions):
     assert row.loc["alliance_client", "alpha_within"] == pytest.approx(alpha, rel=1e-10)
     assert row.loc["alliance_client", "alpha_between"] > row.loc["alliance_client", "alpha_within"]
     assert np.isnan(row.loc["symptoms", "alpha_within"])
+
+
+def test_one_client_per_therapist_leaves_the_therapists_share_with_the_clients():
+    frame = balanced(n_therapists=30, n_clients=1)
+    table = describe_variance(frame, ["x"])
+    assert table["level"].tolist() == ["between clients", "within clients"]
+    assert set(table["note"]) == {
+        "one client per therapist: what lies between therapists is in the share between clients"
+    }
+
+
+def test_few_therapists_are_said_to_be_few():
+    assert "only 5 therapists: their share is known only roughly" in set(describe_variance(balanced(5), ["x"])["note"])
+
+
+def test_what_cannot_be_divided_says_why_and_describing_nothing_is_an_empty_table():
+    once = balanced(n_sessions=1)
+    table = describe_variance(once, ["x"])
+    assert table["share"].isna().all()
+    assert "client" in table["note"].item()
+    assert np.isnan(describe_reliability(once, ["x"])["mean_of_ratings"].item())
+    assert describe_variance(once, []).empty
+    assert describe_reliability(once, []).empty
+    assert describe_measures(once, []).empty

@@ -91,6 +91,18 @@ def test_a_lag_over_too_many_days_is_missing():
     np.testing.assert_array_equal(add_lag(frame, ["x"], max_gap_days=28)["x_lag1"], [np.nan, 1.0, np.nan])
 
 
+def test_a_gap_that_is_unknown_or_backwards_is_not_within_the_limit():
+    frame = pd.DataFrame(
+        {
+            "client": ["a"] * 4,
+            "session": [1, 2, 3, 4],
+            "date": pd.to_datetime(["2024-01-01", None, "2024-06-01", "2024-01-05"]),
+            "x": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    assert add_lag(frame, ["x"], max_gap_days=28)["x_lag1"].isna().all()
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.permutations(list(range(12))))
 def test_row_order_changes_no_prepared_value(order):

@@ -43,6 +43,41 @@ def test_every_verdict_on_a_meta_analytic_mean(row, options, word):
     assert verdict(row, **options) == word
 
 
+def test_another_outcome_is_not_comparable():
+    rows = judge_replication(own(-0.25), EARLY_ALLIANCE, load_published(ids=["D02", "D03"]))
+    assert set(rows["verdict"]) == {"not comparable"}
+    assert rows["reason"].str.contains("outcome: ").all()
+
+
+def test_a_figure_without_a_direction_gives_no_number():
+    unsigned = load_published(ids=["M01"]).assign(benefit_sign=np.nan)
+    row = judge_replication(own(0.40), EARLY_ALLIANCE, unsigned).iloc[0]
+    assert row["verdict"] == "no number"
+    assert pd.isna(row["expected_low"])
+
+
+def test_turning_scores_and_their_direction_turns_nothing():
+    turned = early_alliance_estimand(higher_is_worse=False)
+    assert (
+        judge_replication(own(0.25), turned, load_published(ids=["M01"]))["verdict"].item() == "consistent with signal"
+    )
+
+
+@pytest.mark.parametrize(
+    "row", [own(np.nan), own(-1.0), own(np.inf), own(-0.2, se=0.0), own(-0.2, se=np.nan), own(-0.2, df=0.0)]
+)
+def test_an_own_estimate_that_is_no_number_is_refused(row):
+    with pytest.raises(
+        DataError, match=r"^judge_replication: the own estimate is .* Report the estimate as withheld\.$"
+    ):
+        judge_replication(row, EARLY_ALLIANCE, load_published(ids=["M01"]))
+
+
+def test_a_withheld_estimate_is_not_comparable():
+    row = judge_replication(own(np.nan, se=np.nan, df=np.nan), EARLY_ALLIANCE, load_published(ids=["M01"])).iloc[0]
+    assert (row["verdict"], row["reason"]) == ("not comparable", "the own estimate is withheld")
+
+
 def test_a_design_row_gives_no_number():
     finding = load_published(ids=["M01"]).assign(
         estimate=np.nan, conf_low=np.nan, conf_high=np.nan, benefit_sign=np.nan
@@ -51,7 +86,9 @@ def test_a_design_row_gives_no_number():
 
 
 def test_a_sign_without_a_coefficient_is_judged_by_direction_only():
-    within = Estimand("within", "beta_within", "alliance_client", "client", ("session t",), "unknown", -1)
+    within = Estimand(
+        "within", "beta_within", "alliance_client", "client", ("symptoms",), ("session t",), "unknown", -1
+    )
     published = load_published(ids=["W10"])
     negative = judge_replication(own(-0.2, 0.05), within, published)
     positive = judge_replication(own(0.2, 0.05), within, published)
@@ -65,10 +102,12 @@ def test_a_sign_without_a_coefficient_is_judged_by_direction_only():
 
 
 def test_a_between_client_figure_is_no_yardstick_for_a_within_slope():
-    within = Estimand("within", "beta_within", "alliance_client", "client", ("session t",), "lagged_outcome", -1)
+    within = Estimand(
+        "within", "beta_within", "alliance_client", "client", ("symptoms",), ("session t",), "lagged_outcome", -1
+    )
     row = judge_replication(own(-0.2), within, load_published(ids=["M01"])).iloc[0]
     assert row["verdict"] == "not comparable"
-    assert row["reason"] == "level: between_client; metric: r"
+    assert row["reason"] == "level: between_client; outcome: treatment_outcome; metric: r"
     assert pd.isna(row["own"])
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from alliance_analysis.errors import ModelError
-from alliance_analysis.result import Estimates
+from alliance_analysis.prepare import keep_treatment
+from alliance_analysis.result import TIDY_COLUMNS, Estimates
 from alliance_analysis.study import vocabulary as v
 
 EARLY_SESSIONS = (3, 5)
@@ -17,6 +18,7 @@ MIN_THERAPISTS = 10  # below, a jackknife over therapists says little about its 
 THERAPIST_JACKKNIFE = "therapist jackknife"
 INDEPENDENT_CLIENTS = "independent clients"
 
+_NOTHING_LEFT = 1e-8  # of the raw standard deviation: rounding, no variation
 _CONTROLS = {
     "r": (),
     "r_given_baseline": ("baseline",),
@@ -38,6 +40,10 @@ class EarlyAllianceFit:
         `alliance end` per client, in random-free order of values: for binned figures only, never for a table.
     se_method : str
         "therapist jackknife" or "independent clients".
+    end_state : str
+        What the end state is.
+    withheld : dict
+        Term -> why it has no number; every term where too few clients have everything.
     """
 
     estimates: Estimates
@@ -47,6 +53,7 @@ class EarlyAllianceFit:
     n_clients: int
     n_therapists: int | None
     end_state: str
+    withheld: Mapping[str, str]
 
     @property
     def levels(self) -> dict[str, str]:
@@ -70,6 +77,7 @@ class EarlyAllianceFit:
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Return the correlations with intervals made on Fisher's z and turned back; `std_error` is that of z."""
         table = self.estimates.tidy(conf_level)
+        table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
         return table.assign(**{name: np.tanh(table[name]) for name in ("estimate", "conf_low", "conf_high")})
 
     def glance(self) -> pd.DataFrame:
@@ -81,7 +89,7 @@ class EarlyAllianceFit:
                     "n_obs": self.n_clients,
                     "n_client": self.n_clients,
                     "n_therapist": therapists,
-                    "converged": True,
+                    "converged": len(self.withheld) < len(self.estimates.terms),
                     "se_method": self.se_method,
                 }
             ]
@@ -119,14 +127,10 @@ def fit_early_alliance(
     Returns
     -------
     EarlyAllianceFit
-        `r`; `r_given_baseline` (outcome at sessions 1 to 2 held constant); `r_given_change_so_far` (and its mean over
-        the early sessions). Standard errors by the delete-one-therapist jackknife of Fisher's z with
-        (therapists - 1) df from 10 therapists on, else 1 / sqrt(n - 3 - number held constant).
-
-    Raises
-    ------
-    ModelError
-        If fewer than 10 clients have all four values, or one of them is constant.
+        `r`; `r_given_baseline` (first outcome up to session 2 held constant); `r_given_change_so_far` (and its mean
+        over the early sessions). Standard errors by the delete-one-therapist jackknife of Fisher's z with
+        (therapists - 1) df from 10 therapists on (slightly short below about 20), else 1 / sqrt(n - 3 - number held
+        constant). What these data cannot carry has no number and stands in `withheld`: all three below 10 clients.
 
     Examples
     --------
@@ -135,12 +139,17 @@ def fit_early_alliance(
     >>> fit_early_alliance(study.sessions, study.clients).tidy()["term"].tolist()
     ['r', 'r_given_baseline', 'r_given_change_so_far']
     """
-    table, end_state = _client_table(sessions, clients, alliance, outcome, early)
+    table, end_state = _client_table(keep_treatment(sessions), clients, alliance, outcome, early)
     complete = table.dropna(subset=["alliance", "baseline", "so_far", "end"])
-    _refuse_too_little(complete)
     therapist = complete["therapist"] if v.THERAPIST in sessions else None
     jackknife = therapist is not None and therapist.nunique() >= MIN_THERAPISTS
-    rows = [_partial_z(complete, controls, therapist if jackknife else None) for controls in _CONTROLS.values()]
+    withheld = _withheld(complete)
+    rows = [
+        (np.nan, np.nan, np.nan)
+        if term in withheld
+        else _partial_z(complete, controls, therapist if jackknife else None)
+        for term, controls in _CONTROLS.items()
+    ]
     z, se, df = (np.array(part, dtype=float) for part in zip(*rows, strict=True))
     return EarlyAllianceFit(
         estimates=Estimates(tuple(_CONTROLS), z, se, df),
@@ -150,6 +159,7 @@ def fit_early_alliance(
         n_clients=len(complete),
         n_therapists=None if therapist is None else int(therapist.nunique()),
         end_state=end_state,
+        withheld=withheld,
     )
 
 
@@ -157,7 +167,7 @@ def _client_table(
     sessions: pd.DataFrame, clients: pd.DataFrame | None, alliance: str, outcome: str, early: tuple[int, int]
 ) -> tuple[pd.DataFrame, str]:
     """Return one row per client (alliance, baseline, so_far, end, therapist) and what the end state is."""
-    ordered = sessions[sessions[v.SESSION] >= 0].sort_values(v.SESSION, kind="stable")
+    ordered = sessions.sort_values(v.SESSION, kind="stable")
     during = ordered[ordered[v.SESSION].between(*early)].groupby(v.CLIENT)[[alliance, outcome]].mean()
     table = pd.DataFrame(index=pd.Index(ordered[v.CLIENT].unique(), name=v.CLIENT))
     table["alliance"], table["so_far"] = during[alliance], during[outcome]
@@ -171,17 +181,23 @@ def _client_table(
     return table, f"{outcome} at the last rating after session {early[1]}"
 
 
-def _refuse_too_little(complete: pd.DataFrame) -> None:
+def _withheld(complete: pd.DataFrame) -> dict[str, str]:
+    """Return for each term why these clients cannot carry it: too few, or nothing left to correlate."""
     if len(complete) < MIN_CLIENTS:
-        raise ModelError(
-            f"early alliance: {len(complete)} clients have an early rating, a baseline and an end state; "
-            f"{MIN_CLIENTS} are needed. Use a study with more clients."
+        reason = (
+            f"{len(complete)} clients have an early rating, symptoms at the start and an end state; "
+            f"{MIN_CLIENTS} are needed"
         )
-    constant = [name for name in ("alliance", "end") if complete[name].nunique() < 2]
-    if constant:
-        raise ModelError(
-            f"early alliance: {constant[0]} has the same value for every client; a correlation needs variation."
-        )
+        return dict.fromkeys(_CONTROLS, reason)
+    withheld = {}
+    for term, controls in _CONTROLS.items():
+        values = complete[["alliance", "end", *controls]].to_numpy(float)
+        left = _residuals(values).std(axis=0) / np.maximum(values[:, :2].std(axis=0), np.finfo(float).tiny)
+        if values[:, :2].std(axis=0).min() == 0 or left.min() < _NOTHING_LEFT:
+            withheld[term] = "the alliance or the end state does not vary, or not beyond what is held constant"
+        elif 1 - abs(np.tanh(_fisher_z(values))) < _NOTHING_LEFT:
+            withheld[term] = "the alliance and the end state are the same numbers up to scale; check the columns"
+    return withheld
 
 
 def _partial_z(
@@ -201,9 +217,14 @@ def _partial_z(
 
 def _fisher_z(values: np.ndarray) -> float:
     """Return atanh of the correlation of columns 0 and 1 given the others; values (n, 2 + controls)."""
+    r = np.corrcoef(_residuals(values).T)[0, 1]
+    return float(np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15)))
+
+
+def _residuals(values: np.ndarray) -> np.ndarray:
+    """Return what columns 0 and 1 hold beyond the others: (n, 2)."""
     given = np.column_stack([np.ones(len(values)), values[:, 2:]])
-    residual = values[:, :2] - given @ np.linalg.lstsq(given, values[:, :2], rcond=None)[0]
-    return float(np.arctanh(np.corrcoef(residual.T)[0, 1]))
+    return values[:, :2] - given @ np.linalg.lstsq(given, values[:, :2], rcond=None)[0]
 
 
 def _flow(table: pd.DataFrame, early: tuple[int, int]) -> pd.DataFrame:
@@ -211,7 +232,7 @@ def _flow(table: pd.DataFrame, early: tuple[int, int]) -> pd.DataFrame:
     steps = {
         "all clients": [],
         f"with an alliance rating at sessions {early[0]} to {early[1]}": ["alliance"],
-        "with symptoms at sessions 1 to 2 and in the early sessions": ["alliance", "baseline", "so_far"],
+        "with symptoms at the start (up to session 2) and in the early sessions": ["alliance", "baseline", "so_far"],
         "with an end state": ["alliance", "baseline", "so_far", "end"],
     }
     left = [int(table[need].notna().all(axis=1).sum()) if need else len(table) for need in steps.values()]

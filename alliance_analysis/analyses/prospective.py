@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +10,18 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from alliance_analysis.errors import ModelError
-from alliance_analysis.mixed.fit import MixedFit, fit_mixed
-from alliance_analysis.prepare import add_first, add_lag, add_time, add_within_between, within_sd
+from alliance_analysis.errors import FitWarning, ModelError
+from alliance_analysis.mixed.fit import DfMethod, MixedFit, fit_mixed
+from alliance_analysis.prepare import (
+    add_first,
+    add_lag,
+    add_time,
+    add_within_between,
+    dyad_keys,
+    keep_treatment,
+    within_sd,
+)
+from alliance_analysis.result import TIDY_COLUMNS
 from alliance_analysis.study import vocabulary as v
 
 TimeShape = Literal["linear", "log", "quadratic", "factor", "none"]
@@ -77,7 +87,7 @@ def choose_timing(
     recall_days : int or None
         How far the symptom questionnaire looks back.
     gap_days : float or None
-        Usual days between sessions; None where the study has no dates.
+        Days between sessions that nearly all pairs reach (`short_gap_days`); None where the study has no dates.
 
     Returns
     -------
@@ -98,12 +108,12 @@ def choose_timing(
             f"the symptom questionnaire looks back {recall_days} days and the study has no dates, so whether it "
             "reaches behind the alliance rating cannot be told",
         )
-    reaches = recall_days > gap_days if lag else True
-    if reaches:
+    if not lag or not gap_days >= recall_days:
         return Timing(
             lag,
             "lagged",
-            f"the symptom questionnaire looks back {recall_days} days, behind the alliance rating it is paired with",
+            f"the symptom questionnaire looks back {recall_days} days, for some pairs behind the alliance rating they "
+            "are paired with",
         )
     return Timing(
         lag,
@@ -112,13 +122,19 @@ def choose_timing(
     )
 
 
-def usual_gap_days(sessions: pd.DataFrame) -> float | None:
-    """Return the median number of days between consecutive sessions of a client, or None without dates."""
-    if v.DATE not in sessions or sessions[v.DATE].isna().all():
+def short_gap_days(sessions: pd.DataFrame) -> float | None:
+    """Return the days between consecutive sessions that 95 % of the pairs reach, or None where dates are not known.
+
+    A usual gap would not do: where every third pair lies closer together than the questionnaire looks back, its scores
+    overlap with the sessions before.
+    """
+    if v.DATE not in sessions:
         return None
-    ordered = sessions.sort_values([v.CLIENT, v.SESSION])
-    next_one = ordered.groupby(v.CLIENT)[[v.SESSION, v.DATE]].diff()
-    return float((next_one.loc[next_one[v.SESSION] == 1, v.DATE] / np.timedelta64(1, "D")).median())
+    treatment = keep_treatment(sessions)
+    ordered = treatment.sort_values([*dyad_keys(treatment), v.SESSION])
+    steps = ordered.groupby(dyad_keys(ordered))[[v.SESSION, v.DATE]].diff()
+    gaps = steps.loc[steps[v.SESSION] == 1, v.DATE].dropna() / np.timedelta64(1, "D")
+    return float(gaps.quantile(0.05)) if len(gaps) else None
 
 
 def pair_sessions(
@@ -135,7 +151,8 @@ def pair_sessions(
     -------
     DataFrame
         Sessions from 1 on with `time log_time occasion`, the alliance's `_within _between _lag1 _within_lag1 _first`
-        and the outcome's `_lag1 _first`; units unchanged. Intake (session 0) is left out: it is no session.
+        and the outcome's `_lag1 _first`; units unchanged. Intake (session 0), post and follow-up occasions are left
+        out: they are no sessions.
 
     Examples
     --------
@@ -145,7 +162,8 @@ def pair_sessions(
     np.True_
     """
     dated = max_gap_days if v.DATE in sessions else None
-    data = add_time(sessions[sessions[v.SESSION] >= 1])
+    treatment = keep_treatment(sessions)
+    data = add_time(treatment[treatment[v.SESSION] >= 1])
     data = add_within_between(data.assign(**{OCCASION: data[v.SESSION].map("s{:03d}".format)}), alliance)
     data = add_lag(data, [outcome], max_gap_days=dated)
     if timing.lag:
@@ -162,16 +180,22 @@ def compare_time_shapes(data: pd.DataFrame, outcome: str = v.SYMPTOMS) -> pd.Dat
         `shape n_parameters log_lik aicc delta chosen`, best first; every model has a random intercept and a random
         linear slope per client, so that only the average course differs. The first row's shape goes into the models.
     """
-    rows = data.dropna(subset=[outcome, v.LOG_TIME])
-    fits = {
-        shape: fit_mixed(
-            f"{outcome} ~ {_SHAPES[shape]} + (1 + {v.TIME} | {v.CLIENT})", rows, criterion="ML", df="normal"
-        )
-        for shape in _OFFERED
-    }
-    table = pd.DataFrame([{"shape": shape, **_aicc(fit)} for shape, fit in fits.items()])
+    rows = data.dropna(subset=[outcome])
+    # on the rows with an earlier rating, which the models use, three occasions are no curve
+    occasions = data.dropna(subset=[outcome, f"{outcome}{v.LAG}1"])[v.SESSION].nunique()
+    offered = [shape for shape in _OFFERED if shape != "quadratic" or occasions > 3]
+    random = f"(1 + {v.TIME} | {v.CLIENT})"
+    with warnings.catch_warnings():
+        # a variance at zero says nothing against a shape of the average course
+        warnings.simplefilter("ignore", FitWarning)
+        fits = {
+            s: fit_mixed(f"{outcome} ~ {_SHAPES[s]} + {random}", rows, criterion="ML", df="normal") for s in offered
+        }
+    table = pd.DataFrame([{"shape": shape, **_aicc(fit)} for shape, fit in fits.items() if fit.converged])
     table["delta"] = table["aicc"] - table["aicc"].min()
-    table = table.sort_values("aicc", kind="stable", ignore_index=True)
+    # shapes that fit alike up to rounding are one shape: the one with fewer parameters
+    table["rank"] = table["aicc"].round(6)
+    table = table.sort_values(["rank", "n_parameters"], kind="stable", ignore_index=True).drop(columns="rank")
     return table.assign(chosen=table.index == 0)
 
 
@@ -211,19 +235,54 @@ def literature_formulas(
 
 
 @dataclass(frozen=True)
+class RefusedFit:
+    """A model that these data cannot carry: it has the shape of a fit, no number, and the reason.
+
+    Attributes
+    ----------
+    term : str
+        What the model was asked about.
+    reason : str
+        Why it was refused.
+    """
+
+    term: str
+    reason: str
+
+    @property
+    def converged(self) -> bool:
+        """Always False: nothing was fitted."""
+        return False
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """The term with the reason."""
+        return {self.term: self.reason}
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return the term without numbers."""
+        table = pd.DataFrame(np.nan, index=[0], columns=list(TIDY_COLUMNS)).astype({"term": object})
+        return table.assign(term=self.term)
+
+    def glance(self) -> pd.DataFrame:
+        """Return that no row was used and nothing converged."""
+        return pd.DataFrame([{"n_obs": 0, "n_client": 0, "converged": False}])
+
+
+@dataclass(frozen=True)
 class LiteratureFits:
     """The mixed models of the literature on one study, side by side; none of them is the answer.
 
     Attributes
     ----------
-    fits : dict of str to MixedFit
+    fits : dict of str to MixedFit or RefusedFit
     exposure : dict of str to str
         The term of each model that the question is about.
     scale : dict of str to float
         SD_w(alliance) / SD_w(symptoms) on the rows of each model: estimate * scale is standardised within clients.
     """
 
-    fits: Mapping[str, MixedFit]
+    fits: Mapping[str, MixedFit | RefusedFit]
     exposure: Mapping[str, str]
     scale: Mapping[str, float]
 
@@ -235,19 +294,26 @@ class LiteratureFits:
         return {"model": name, "levels": levels, "standardised": {term: float(table[term] * self.scale[name])}}
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Return one row per model: `model`, the tidy columns of its exposure term, and `standardised` with limits."""
+        """Return one row per model: `model`, its exposure term's tidy columns, `standardised` with limits, `note`.
+
+        A model that did not converge or was refused has no number and says so in `note`.
+        """
         rows = [self._row(name, conf_level) for name in self.fits]
         return pd.concat(rows, ignore_index=True)
 
     def _row(self, name: str, conf_level: float) -> pd.DataFrame:
-        table = self.fits[name].tidy(conf_level)
-        row = table[table["term"] == self.exposure[name]]
+        fit, term = self.fits[name], self.exposure[name]
+        table = fit.tidy(conf_level)
+        row = table[table["term"] == term].copy()
+        if term in fit.withheld or not fit.converged:
+            row[list(TIDY_COLUMNS[1:])] = np.nan
         scaled = {
             f"standardised{suffix}": row[column] * self.scale[name]
             for suffix, column in (("", "estimate"), ("_low", "conf_low"), ("_high", "conf_high"))
         }
-        glance = self.fits[name].glance().iloc[0]
-        return row.assign(**scaled, n_sessions=glance["n_obs"], n_clients=glance["n_client"]).assign(model=name)
+        glance = fit.glance().iloc[0]
+        counts = {"n_sessions": glance["n_obs"], "n_clients": glance["n_client"]}
+        return row.assign(**scaled, **counts, model=name, note=fit.withheld.get(term, ""))
 
 
 def fit_literature_models(
@@ -257,7 +323,7 @@ def fit_literature_models(
     *,
     alliance: str = v.ALLIANCE_CLIENT,
     outcome: str = v.SYMPTOMS,
-    df: Literal["satterthwaite", "normal"] = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     names: Sequence[str] = (*PREDICTIVE, SAME_SESSION),
 ) -> LiteratureFits:
     """Fit the mixed models in use on paired sessions (`pair_sessions`), two-level, REML.
@@ -278,14 +344,14 @@ def fit_literature_models(
     -------
     LiteratureFits
         Centred alliance; the same with earlier symptoms (biased: the mean contains the future); raw values with
-        earlier symptoms and first values; and the same-session association, which is no prediction.
+        earlier symptoms and first values; and the same-session association, which is no prediction. Where the alliance
+        is rated before and symptoms after the same session, the last is the first and is refused under its own name.
 
     References
     ----------
     Curran & Bauer 2011; Falkenström et al. 2017; Nickell 1981 (the bias of the second).
     """
     every = literature_formulas(timing, shape, alliance, outcome)
-    formulas = {name: every[name] for name in names}
     within = timing.exposure(alliance, v.WITHIN)
     exposure = {
         CLASSIC: within,
@@ -293,9 +359,29 @@ def fit_literature_models(
         FIRST_VALUES: timing.exposure(alliance),
         SAME_SESSION: alliance + v.WITHIN,
     }
-    fits = {name: fit_mixed(formula, data, df=df) for name, formula in formulas.items()}
-    scale = {name: _scale(data.iloc[fit.rows], exposure[name], outcome) for name, fit in fits.items()}
+    fits = {name: _fit_or_refuse(every[name], data, df, exposure[name]) for name in names}
+    if SAME_SESSION in fits and every[SAME_SESSION] == every[CLASSIC]:
+        fits[SAME_SESSION] = RefusedFit(
+            exposure[SAME_SESSION],
+            f"the alliance is rated before and symptoms after the session, so this pairing is the model '{CLASSIC}'",
+        )
+    scale = {name: _scale(fit, data, exposure[name], outcome) for name, fit in fits.items()}
     return LiteratureFits(fits, exposure, scale)
+
+
+def _fit_or_refuse(formula: str, data: pd.DataFrame, df: DfMethod, term: str) -> MixedFit | RefusedFit:
+    """Fit a model, or say why these data cannot carry it: the other models of the study stand all the same."""
+    try:
+        return fit_mixed(formula, data, df=df)
+    except ModelError as error:
+        return RefusedFit(term, str(error).rstrip("."))
+
+
+def _scale(fit: MixedFit | RefusedFit, data: pd.DataFrame, exposure: str, outcome: str) -> float:
+    if isinstance(fit, RefusedFit):
+        return float("nan")
+    rows = data.iloc[fit.rows]
+    return within_sd(rows, exposure) / within_sd(rows, outcome)
 
 
 def compare_models_by_shape(
@@ -313,14 +399,14 @@ def compare_models_by_shape(
     Returns
     -------
     DataFrame
-        `model time_shape standardised conf_low conf_high n_sessions n_clients`; the limits are those of `standardised`.
+        `model time_shape standardised conf_low conf_high n_sessions n_clients note`; the limits are `standardised`'s.
     """
     tables = []
     for shape in _SIDE_BY_SIDE:
         fits = fit_literature_models(data, timing, shape, alliance=alliance, outcome=outcome, df="normal")
         tables.append(fits.tidy(conf_level).assign(time_shape=shape))
     limits = {"standardised_low": "conf_low", "standardised_high": "conf_high"}
-    columns = ["model", "time_shape", "standardised", *limits, "n_sessions", "n_clients"]
+    columns = ["model", "time_shape", "standardised", *limits, "n_sessions", "n_clients", "note"]
     order = {name: k for k, name in enumerate((*PREDICTIVE, SAME_SESSION))}
     table = pd.concat(tables, ignore_index=True)[columns].rename(columns=limits)
     return table.sort_values("model", key=lambda names: names.map(order), kind="stable", ignore_index=True)
@@ -330,10 +416,6 @@ def best_shape(shapes: pd.DataFrame) -> TimeShape:
     """Return the chosen shape of `compare_time_shapes`."""
     chosen: TimeShape = shapes.loc[shapes["chosen"], "shape"].iloc[0]
     return chosen
-
-
-def _scale(rows: pd.DataFrame, exposure: str, outcome: str) -> float:
-    return within_sd(rows, exposure) / within_sd(rows, outcome)
 
 
 def compare_rows(

@@ -88,7 +88,7 @@ def build_design(formula: Formula, data: pd.DataFrame) -> Design:
     frame = _plain_columns(formula, data.iloc[rows])
     y = _evaluate_response(formula.response, frame)
     terms, X = _evaluate(formula.fixed, frame)
-    random = tuple(block for term in formula.random for block in _random_blocks(term, frame))
+    random = tuple(block for term in formula.random for block in _random_blocks(term, frame, data.iloc[rows]))
     return Design(formula.response, y, X, terms, random, rows, len(data) - rows.size, dropped_by)
 
 
@@ -176,8 +176,8 @@ def _evaluate_response(expression: str, frame: pd.DataFrame) -> np.ndarray:
     return matrix[:, 0]
 
 
-def _random_blocks(term: RandomTerm, frame: pd.DataFrame) -> list[RandomBlock]:
-    codes, n_levels = _group_codes(term.group, frame)
+def _random_blocks(term: RandomTerm, frame: pd.DataFrame, raw: pd.DataFrame) -> list[RandomBlock]:
+    codes, n_levels = _group_codes(term.group, raw)  # labels as they are: as a float a 17-digit id would be rounded
     names, Z = _evaluate(term.expression, frame)
     if not names:
         raise ModelError(f"formula: '({term.expression} | {term.name})' has no column. Write '(1 | {term.name})'.")
@@ -190,9 +190,15 @@ def _random_blocks(term: RandomTerm, frame: pd.DataFrame) -> list[RandomBlock]:
 def _group_codes(group: tuple[str, ...], frame: pd.DataFrame) -> tuple[np.ndarray, int]:
     codes = np.zeros(len(frame), dtype=np.int64)
     for column in group:
-        level, levels = pd.factorize(frame[column], sort=True)
+        level, levels = pd.factorize(_sortable(frame[column]), sort=True)
         codes = pd.factorize(codes * len(levels) + level, sort=True)[0]
     return codes, int(codes.max()) + 1
+
+
+def _sortable(labels: pd.Series) -> pd.Series:
+    """Numbers and categories as they are, any other mixture as text: labels of one type have an order."""
+    orderly = is_numeric_dtype(labels.dtype) or isinstance(labels.dtype, pd.CategoricalDtype)
+    return labels if orderly else labels.astype(str)
 
 
 def term_levels(design: Design) -> dict[str, str]:

@@ -6,7 +6,6 @@ import pytest
 from scipy import stats
 
 from alliance_analysis.analyses.early import EARLY_SESSIONS, fit_early_alliance
-from alliance_analysis.errors import ModelError
 from alliance_analysis.resources import data_folder
 from alliance_analysis.study.simulate import (
     EXAMPLE_SERIES,
@@ -106,16 +105,44 @@ def test_reversing_the_alliance_turns_only_the_sign(study, fit):
     np.testing.assert_allclose(fit_early_alliance(turned, study.clients).tidy()["estimate"], -fit.tidy()["estimate"])
 
 
-def test_too_few_clients_and_a_constant_alliance_are_refused(study):
+def test_too_few_clients_withhold_everything(study):
     few = study.sessions[study.sessions["client"].isin(study.sessions["client"].unique()[:8])]
-    with pytest.raises(ModelError) as caught:
-        fit_early_alliance(few, study.clients)
-    assert str(caught.value).endswith("10 are needed. Use a study with more clients.")
-    with pytest.raises(ModelError) as caught:
-        fit_early_alliance(study.sessions.assign(alliance_client=4.0), study.clients)
-    assert str(caught.value) == (
-        "early alliance: alliance has the same value for every client; a correlation needs variation."
+    fit = fit_early_alliance(few, study.clients)
+    assert set(fit.withheld) == {"r", "r_given_baseline", "r_given_change_so_far"}
+    assert fit.withheld["r"].endswith(
+        "clients have an early rating, symptoms at the start and an end state; 10 are needed"
     )
+    assert not fit.glance()["converged"].item()
+    assert fit.tidy().drop(columns="term").isna().all(axis=None)
+
+
+def test_a_constant_alliance_and_a_copied_column_have_no_correlation(study):
+    constant = fit_early_alliance(study.sessions.assign(alliance_client=4.0), study.clients)
+    assert set(constant.withheld) == {"r", "r_given_baseline", "r_given_change_so_far"}
+    early = (
+        study.sessions[study.sessions["session"].between(*EARLY_SESSIONS)].groupby("client")["alliance_client"].mean()
+    )
+    copied = study.clients.assign(symptoms_post=-3 * study.clients["client"].map(early))
+    assert (
+        fit_early_alliance(study.sessions, copied)
+        .withheld["r"]
+        .startswith("the alliance and the end state are the same")
+    )
+
+
+def test_an_end_state_that_is_the_baseline_leaves_nothing_to_correlate(study):
+    baseline = study.sessions[study.sessions["session"] <= 2].groupby("client")["symptoms"].first()
+    same = study.clients.assign(symptoms_post=study.clients["client"].map(baseline))
+    fit = fit_early_alliance(study.sessions, same)
+    assert set(fit.withheld) == {"r_given_baseline", "r_given_change_so_far"}
+    assert fit.tidy()["estimate"].notna().tolist() == [True, False, False]
+
+
+def test_follow_up_scores_are_no_end_of_treatment(study):
+    later = study.sessions.drop_duplicates("client").assign(session=99, phase="follow_up", symptoms=2)
+    both = pd.concat([study.sessions.assign(phase="treatment"), later])
+    expected = fit_early_alliance(study.sessions, study.clients[["client"]]).tidy()
+    pd.testing.assert_frame_equal(fit_early_alliance(both, study.clients[["client"]]).tidy(), expected)
 
 
 def test_the_shipped_truth_is_the_populations():

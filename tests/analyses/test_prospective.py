@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alliance_analysis.analyses import bias
 from alliance_analysis.analyses.bias import estimate_series, simulate_bias
 from alliance_analysis.analyses.prospective import (
     CLASSIC,
@@ -20,13 +21,15 @@ from alliance_analysis.analyses.prospective import (
     fit_literature_models,
     literature_formulas,
     pair_sessions,
-    usual_gap_days,
+    short_gap_days,
 )
 from alliance_analysis.errors import ModelError
 from alliance_analysis.prepare import within_sd
 from alliance_analysis.study.simulate import SeriesParameters, StudyDesign, simulate_series, simulate_study
 
 LAGGED = Timing(1, "lagged", "")
+# with earlier symptoms in the model the client variance is often estimated at zero: part of what is shown
+pytestmark = pytest.mark.filterwarnings("ignore::alliance_analysis.errors.FitWarning")
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +64,11 @@ def test_the_lag_follows_from_when_forms_are_filled_in(alliance, symptoms, recal
 def test_prospective_is_not_said_where_the_questionnaire_looks_back_too_far():
     assert choose_timing("after", "before", 14, 7.0).paragraph == (
         "Symptoms are paired with the alliance rating of the session before. This is called lagged: the symptom "
-        "questionnaire looks back 14 days, behind the alliance rating it is paired with."
+        "questionnaire looks back 14 days, for some pairs behind the alliance rating they are paired with."
     )
 
 
-def test_usual_gap_counts_only_consecutive_sessions():
+def test_the_short_gap_counts_only_consecutive_sessions():
     frame = pd.DataFrame(
         {
             "client": ["a"] * 4,
@@ -73,8 +76,17 @@ def test_usual_gap_counts_only_consecutive_sessions():
             "date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-15", "2024-04-01"]),
         }
     )
-    assert usual_gap_days(frame) == 7
-    assert usual_gap_days(frame.drop(columns="date")) is None
+    assert short_gap_days(frame) == 7
+    assert short_gap_days(frame.drop(columns="date")) is None
+    assert short_gap_days(frame.assign(date=pd.NaT)) is None
+
+
+def test_pairs_that_lie_closer_than_the_questionnaire_looks_back_are_not_called_prospective():
+    days = np.cumsum([0, 7, 7, 5, 7, 5, 7, 7])
+    frame = pd.DataFrame({"client": "a", "session": np.arange(1, 9), "date": pd.Timestamp("2024-01-01")})
+    frame["date"] += pd.to_timedelta(days, unit="D")
+    assert choose_timing("after", "before", 7, short_gap_days(frame)).word == "lagged"
+    assert choose_timing("after", "before", 14, float("nan")).word == "lagged"
 
 
 def test_pairing_uses_the_session_before_and_leaves_intake_out(sessions):
@@ -118,6 +130,35 @@ def test_rows_of_each_model_are_counted_and_standardised_on_its_own_rows(data):
     assert table.loc[SAME_SESSION, "n_sessions"] > table.loc[FIRST_VALUES, "n_sessions"]
 
 
+def test_follow_up_occasions_are_no_sessions(sessions):
+    later = sessions.head(20).assign(session=90, phase="follow_up", symptoms=0.0).drop_duplicates("client")
+    both = pd.concat([sessions.assign(phase="treatment"), later])
+    pd.testing.assert_frame_equal(pair_sessions(both, LAGGED).drop(columns="phase"), pair_sessions(sessions, LAGGED))
+
+
+def test_a_model_that_the_data_cannot_carry_is_refused_and_the_others_stand(data):
+    frame = data.assign(symptoms_first=20.0)
+    fits = fit_literature_models(frame, LAGGED)
+    row = fits.tidy().set_index("model").loc[FIRST_VALUES]
+    assert row["note"].startswith("symptoms_first")
+    assert row[["estimate", "std_error", "standardised"]].isna().all()
+    assert fits.tidy()["estimate"].notna().sum() == 3
+    assert fits.fits[FIRST_VALUES].converged is False
+
+
+def test_alliance_before_and_symptoms_after_makes_the_same_session_the_classic_model(sessions):
+    timing = choose_timing("before", "after", 1, 7.0)
+    fits = fit_literature_models(pair_sessions(sessions, timing), timing)
+    notes = fits.tidy().set_index("model")["note"]
+    assert notes[CLASSIC] == ""
+    assert "this pairing is the model 'centred alliance'" in notes[SAME_SESSION]
+
+
+def test_three_sessions_offer_no_curve(sessions):
+    shapes = compare_time_shapes(pair_sessions(sessions[sessions["session"] <= 4], LAGGED))
+    assert "quadratic" not in set(shapes["shape"])
+
+
 def test_labels_give_the_level_of_each_term(data):
     fits = fit_literature_models(data, LAGGED)
     labels = fits.labels(CLASSIC)
@@ -127,9 +168,19 @@ def test_labels_give_the_level_of_each_term(data):
     )
 
 
-def test_no_time_term_makes_two_changing_series_look_related(data):
-    table = compare_models_by_shape(data, LAGGED).set_index(["model", "time_shape"])["standardised"]
-    assert table[CLASSIC, "none"] < table[CLASSIC, "log"] - 0.05
+def simulated(parameters, n_clients, n_sessions, seed):
+    symptoms, alliance = simulate_series(parameters, n_clients, n_sessions, np.random.default_rng(seed))
+    client, session = (index.ravel() for index in np.indices(symptoms.shape))
+    scores = {"symptoms": symptoms.ravel(), "alliance_client": alliance.ravel()}
+    return pd.DataFrame({"client": client, "session": session + 1, **scores})
+
+
+def test_no_time_term_makes_two_changing_series_look_related():
+    unrelated = SeriesParameters(prospective=0, feedback=0, trend_symptoms=-0.9, trend_alliance=0.9)
+    table = compare_models_by_shape(pair_sessions(simulated(unrelated, 100, 10, 1), LAGGED), LAGGED)
+    slopes = table.set_index(["model", "time_shape"])["standardised"]
+    assert abs(slopes[CLASSIC, "log"]) < 0.08
+    assert slopes[CLASSIC, "none"] < -0.20
 
 
 def test_rows_lost_are_counted_step_by_step(data):
@@ -138,25 +189,62 @@ def test_rows_lost_are_counted_step_by_step(data):
     assert rows["lost_sessions"].sum() == rows["sessions"].iloc[0] - rows["sessions"].iloc[-1]
 
 
-def test_estimated_parameters_come_near_the_truth_they_were_simulated_from():
-    truth = SeriesParameters(trend_symptoms=-0.8, trend_alliance=0.2, stable_sd_symptoms=1.5)
-    symptoms, alliance = simulate_series(truth, 400, 15, np.random.default_rng(5))
-    client, session = np.indices(symptoms.shape)
-    frame = pd.DataFrame(
-        {
-            "client": client.ravel(),
-            "session": session.ravel() + 1,
-            "symptoms": symptoms.ravel(),
-            "alliance_client": alliance.ravel(),
-        }
+@pytest.mark.parametrize(
+    "truth",
+    [
+        SeriesParameters(),
+        SeriesParameters(autoregression_symptoms=0.7, autoregression_alliance=0.7),
+        SeriesParameters(trend_symptoms=-0.9, trend_alliance=0.3, trend_sd_symptoms=0.5, trend_sd_alliance=0.3),
+    ],
+    ids=["no trends", "strong autoregression", "random trends"],
+)
+def test_the_scene_of_the_simulation_is_the_studys_own(truth):
+    found = [estimate_series(pair_sessions(simulated(truth, 150, 12, seed), LAGGED), LAGGED) for seed in range(4)]
+    for name, margin in (
+        ("prospective", 0.04),
+        ("feedback", 0.04),
+        ("autoregression_symptoms", 0.05),
+        ("autoregression_alliance", 0.05),
+        ("trend_symptoms", 0.1),
+        ("trend_sd_symptoms", 0.15),
+        ("stable_sd_alliance", 0.3),
+    ):
+        assert np.mean([getattr(p, name) for p in found]) == pytest.approx(getattr(truth, name), abs=margin), name
+
+
+def test_missing_sessions_do_not_shift_the_scene():
+    frame = simulated(SeriesParameters(), 200, 10, 3)
+    thinned = frame[np.random.default_rng(1).random(len(frame)) > 0.25]
+    found = estimate_series(pair_sessions(thinned, LAGGED), LAGGED)
+    assert found.prospective == pytest.approx(-0.20, abs=0.08)
+    assert found.autoregression_alliance == pytest.approx(0.40, abs=0.10)
+
+
+def test_the_gradient_of_the_scenes_likelihood_is_exact():
+    data = pair_sessions(simulated(SeriesParameters(), 20, 4, 1), LAGGED)
+    series = bias._paired_series(data, LAGGED, "alliance_client", "symptoms")
+    free = np.array([0.1, -0.1, 0.3, 0.2, -0.1, -0.2, 0.1, 0.1, 0.0, -1.0, -1.5])
+    _, by_covariance, _ = bias._deviance(free, series)
+    for k in range(len(free)):
+        step = np.eye(len(free))[k] * 1e-5
+        slope = (bias._implied(free + step, series.session) - bias._implied(free - step, series.session)) / 2e-5
+        numeric = (bias._deviance(free + step, series)[0] - bias._deviance(free - step, series)[0]) / 2e-5
+        assert (by_covariance * slope).sum() == pytest.approx(numeric, rel=1e-5, abs=1e-4)
+
+
+def test_too_few_shared_sessions_are_refused(data):
+    with pytest.raises(ModelError) as caught:
+        estimate_series(data[data["session"] <= 2], LAGGED)
+    assert str(caught.value).startswith("simulate_bias: 2 session numbers have both ratings of 5 or more clients;")
+
+
+def test_a_client_with_two_therapists_is_two_series(sessions):
+    second = sessions["session"] > 5
+    moved = sessions.assign(
+        therapist=sessions["therapist"].where(~second, "t99"),
+        session=sessions["session"].where(~second, sessions["session"] - 5),
     )
-    found = estimate_series(pair_sessions(frame, LAGGED), LAGGED)
-    assert found.feedback == pytest.approx(truth.feedback, abs=0.06)
-    assert found.autoregression_symptoms == pytest.approx(truth.autoregression_symptoms, abs=0.10)
-    assert found.stable_sd_symptoms == pytest.approx(
-        truth.stable_sd_symptoms, abs=0.3
-    )  # takes some autocorrelation for stable
-    assert found.trend_symptoms == pytest.approx(truth.trend_symptoms, abs=0.15)
+    assert simulate_bias(pair_sessions(moved, LAGGED), LAGGED, n_simulations=2).table["n_simulations"].min() >= 1
 
 
 def test_bias_is_reproducible_whatever_else_was_drawn(data):
@@ -186,16 +274,7 @@ def test_the_published_size_of_the_bias_is_found_again():
     truth = SeriesParameters()
     estimates = []
     for seed in range(60):
-        symptoms, alliance = simulate_series(truth, 150, 5, np.random.default_rng(seed))
-        client, session = np.indices(symptoms.shape)
-        frame = pd.DataFrame(
-            {
-                "client": client.ravel(),
-                "session": session.ravel() + 1,
-                "symptoms": symptoms.ravel(),
-                "alliance_client": alliance.ravel(),
-            }
-        )
+        frame = simulated(truth, 150, 5, seed)
         fits = fit_literature_models(
             pair_sessions(frame, LAGGED), LAGGED, "none", df="normal", names=(LAGGED_OUTCOME, FIRST_VALUES)
         )

@@ -8,6 +8,7 @@ import pytest
 
 from alliance_analysis.errors import ModelError
 from alliance_analysis.mixed.design import Design, build_design, term_levels
+from alliance_analysis.mixed.fit import fit_mixed
 from alliance_analysis.mixed.formula import parse_formula
 
 
@@ -150,3 +151,10 @@ def test_something_else_than_a_frame_is_refused() -> None:
     with pytest.raises(ModelError) as caught:
         build_design(parse_formula("y ~ x + (1 | g)"), {"y": [1]})  # type: ignore[arg-type]
     assert str(caught.value) == "data must be a pandas DataFrame, got dict."
+
+
+def test_long_numeric_ids_are_labels_and_keep_every_digit():
+    ids = np.repeat(20231115000000001 + np.arange(20), 4)
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"y": rng.normal(size=80) + rng.normal(size=20).repeat(4), "client": ids})
+    assert fit_mixed("y ~ 1 + (1 | client)", frame).glance()["n_client"].item() == 20
