@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
-import alliance_analysis as aa  # lazy: a command loads only what it uses
-from alliance_analysis.errors import AllianceError
-from alliance_analysis.study.datasets import DATASETS, fetch
-from alliance_analysis.study.feasibility import QUESTIONS
-from alliance_analysis.study.studyfile import Study, load_study, registered_studies
+try:  # here, too, Ctrl-C is no failure
+    import typer
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Table
+
+    import alliance_analysis as aa  # lazy, and so is the next: a command loads only what it uses, inside main()
+    import alliance_analysis.study as room
+    from alliance_analysis.errors import AllianceError
+except KeyboardInterrupt:
+    sys.exit(INTERRUPTED)
 
 if TYPE_CHECKING:
     from alliance_analysis.report.run import RunEvent
+    from alliance_analysis.study.studyfile import Study
 
 USER_ERROR = 2
-INTERRUPTED = 130
+NOTES_SHOWN = 10
+SIMULATED_FILES = ("sessions.csv", "clients.csv", "truth.json")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,11 +42,11 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _complete_study(incomplete: str) -> list[str]:
-    return [name for name in registered_studies() if name.startswith(incomplete)]
+    return [name for name in room.registered_studies() if name.startswith(incomplete)]
 
 
 def _complete_question(incomplete: str) -> list[tuple[str, str]]:
-    return [(q.number, q.title) for q in QUESTIONS if q.number.startswith(incomplete)]
+    return [(q.number, q.title) for q in room.QUESTIONS if q.number.startswith(incomplete)]
 
 
 StudyOption = Annotated[
@@ -82,6 +89,8 @@ def reproduce(
         _err.print(f"failed   {line}", markup=False)
         if debug:
             _err.print(summary.details[number], markup=False)
+    if summary.note:
+        _err.print(summary.note, markup=False)
     _out.print(f"Reports: {summary.folder / 'index.html'}", markup=False)
     raise typer.Exit(summary.exit_code)
 
@@ -135,11 +144,13 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Check a study file and its data, and say which questions they can answer. Changes nothing."""
-    loaded = load_study(study)
+    loaded = aa.load_study(study)
     _out.print(f"{loaded.title}: no problems found.", style="bold", markup=False)
     _out.print(_counts(loaded), markup=False)
-    for note in loaded.notes:
+    for note in loaded.notes[:NOTES_SHOWN]:
         _out.print(f"note  {note}", markup=False)
+    if further := loaded.notes[NOTES_SHOWN:]:
+        _out.print(f"note  and {_number(len(further), 'further note')}; report 01 lists all.", markup=False)
     table = Table("", "Question", "Can it be answered?", "What it needs", box=None, pad_edge=False)
     for row in loaded.feasibility().itertuples():
         table.add_row(row.question, row.title, ("yes: " if row.answerable else "no: ") + row.reason, row.needs)
@@ -148,9 +159,15 @@ def check(
 
 def _counts(study: Study) -> str:
     frame = study.sessions
-    therapists = f", {frame['therapist'].nunique()} therapists" if study.has("therapist") else ", no therapist ids"
+    known = study.has("therapist")
+    therapists = _number(frame["therapist"].nunique(), "therapist") if known else "no therapist ids"
     simulated = " SIMULATED." if study.simulated else ""
-    return f"{len(frame)} sessions, {frame['client'].nunique()} clients{therapists}.{simulated}"
+    clients = _number(frame["client"].nunique(), "client")
+    return f"{_number(len(frame), 'session')}, {clients}, {therapists}.{simulated}"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @app.command("list")
@@ -159,44 +176,79 @@ def list_(
 ) -> None:
     """List the questions, the registered studies and the open data sets."""
     if findings:
-        for row in aa.load_published().itertuples():
-            _out.print(f"{row.id:<5} {row.question}  {row.metric or '-':<15} {row.citation}", markup=False)
+        _list_findings()
         return
     _out.print("Questions", style="bold")
-    for question in QUESTIONS:
+    for question in room.QUESTIONS:
         _out.print(f"  {question.number}  {question.title} [{question.kind}]", markup=False)
     _out.print("Studies that come with the package", style="bold")
-    for name in registered_studies():
+    for name in room.registered_studies():
         _out.print(f"  {name}", markup=False)
     _out.print("Open data (alliance fetch NAME)", style="bold")
-    for name in DATASETS:
+    for name in room.DATASETS:
         _out.print(f"  {name}", markup=False)
+
+
+def _list_findings() -> None:
+    _out.print(f"{'id':<5} {'question':<8}  {'metric':<15} {'estimate':>8}  citation", style="bold", markup=False)
+    for row in aa.load_published().itertuples():
+        estimate = "-" if row.estimate != row.estimate else f"{row.estimate:g}"  # NaN is not equal to itself
+        line = f"{row.id:<5} {row.question:<8}  {row.metric or '-':<15} {estimate:>8}  {row.citation}"
+        _out.print(line, markup=False)
 
 
 @app.command("fetch")
 def fetch_(
     name: Annotated[
         str,
-        typer.Argument(help="Name of the data set; `alliance list` shows them.", autocompletion=lambda: list(DATASETS)),
+        typer.Argument(
+            help="Name of the data set; `alliance list` shows them.",
+            autocompletion=lambda: list(room.DATASETS),
+        ),
     ],
     debug: DebugOption = False,
 ) -> None:
     """Fetch an open data set into your cache (or the folder in ALLIANCE_DATA) and check its SHA-256."""
-    _out.print(f"{name}: {fetch(name)}", markup=False)
+    _out.print(f"{name}: {room.fetch(name)}", markup=False)
 
 
 @app.command()
 def simulate(
-    folder: Annotated[Path, typer.Argument(help="Where sessions.csv, clients.csv and truth.json are written.")],
+    folder: Annotated[str, typer.Argument(help="Where sessions.csv, clients.csv and truth.json are written.")],
     seed: Annotated[int, typer.Option(help="Same seed, same study.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace these three files where they exist.")] = False,
 ) -> None:
     """Simulate a study with a known truth, like the example study (for tests and teaching)."""
-    aa.write_simulated(aa.simulate_example(seed), folder)
-    _out.print(f"{folder}: sessions.csv, clients.csv, truth.json (seed {seed}).", markup=False)
+    if seed < 0:
+        raise AllianceError(f"--seed: {seed} is not a whole number from 0.")
+    _refuse_folder(folder, overwrite=overwrite)
+    study = aa.simulate_example(seed)
+    try:
+        aa.write_simulated(study, Path(folder))
+    except OSError as error:
+        raise AllianceError(
+            f"{folder}: cannot be written ({error.strerror}). Name a folder you may write to."
+        ) from error
+    _out.print(f"{folder}: {', '.join(SIMULATED_FILES)} (seed {seed}).", markup=False)
+
+
+def _refuse_folder(folder: str, *, overwrite: bool) -> None:
+    """Refuse before anything is computed or written; somebody's own data may bear the same names."""
+    if not folder.strip():
+        raise AllianceError("FOLDER: the name is empty. Name a new folder, such as my_simulation.")
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise AllianceError(f"{folder}: is a file. Name a folder.")
+    there = [name for name in SIMULATED_FILES if os.path.lexists(Path(folder, name))]
+    if there and not overwrite:
+        exist = f"{', '.join(there)} exist{'s' if len(there) == 1 else ''} already"
+        raise AllianceError(f"{folder}: {exist}. Name another folder, or replace with --overwrite.")
 
 
 def main() -> None:
-    """Run the command; an error of the user's is one message and exit code 2, a traceback only with --debug."""
+    """Run the command; an error of the user's is one message and exit code 2, a traceback only with --debug.
+
+    Ctrl-C ends it with exit code 130 and one line, whenever it comes.
+    """
     try:
         app()
     except AllianceError as error:
@@ -204,9 +256,19 @@ def main() -> None:
             traceback.print_exc()
         _err.print(f"alliance: {error}", markup=False)
         sys.exit(USER_ERROR)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer has caught Ctrl-C
+            _end_interrupted()
+        raise
     except KeyboardInterrupt:
-        _err.print("alliance: interrupted; earlier reports are as they were.", markup=False)
-        sys.exit(INTERRUPTED)
+        _end_interrupted()
+
+
+def _end_interrupted() -> NoReturn:
+    """Say so and leave; a second Ctrl-C leaves at once, without a traceback from half-closed libraries."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    _err.print("alliance: interrupted; earlier reports are as they were.", markup=False)
+    sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

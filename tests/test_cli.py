@@ -1,9 +1,12 @@
 """The command line: what it prints and how it ends, as a user meets it."""
 
+import signal
+import subprocess
 import sys
 
 import pytest
 
+import alliance_analysis as aa
 from alliance_analysis import cli
 
 STUDY = """\
@@ -38,7 +41,8 @@ def test_check_says_what_the_study_can_answer(run):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "Example outpatient clinic: no problems found."
-    assert lines[1] == "2951 sessions, 240 clients, 24 therapists. SIMULATED."
+    sessions = aa.load_study("example").sessions
+    assert lines[1] == f"{len(sessions):,} sessions, 240 clients, 24 therapists. SIMULATED."
     assert "Does the alliance predict" in out
 
 
@@ -105,8 +109,11 @@ def test_list_names_questions_studies_and_open_data(run):
 def test_list_findings_shows_the_ids_that_load_published_takes(run):
     code, out, _ = run("list", "--findings")
     assert code == 0
-    assert out.splitlines()[0].startswith("M01   15  r")
-    assert len(out.splitlines()) == 160
+    lines = out.splitlines()
+    assert lines[0] == "id    question  metric          estimate  citation"
+    assert lines[1].startswith("M01   15        r                  0.278  Flückiger, Del Re")
+    assert any(line.startswith("T01   07        -                      -  Baldwin") for line in lines)
+    assert len(lines) == len(aa.load_published()) + 1
 
 
 def test_fetch_names_the_data_sets_there_are(run):
@@ -115,11 +122,115 @@ def test_fetch_names_the_data_sets_there_are(run):
     assert "implement" in err
 
 
-def test_simulate_writes_a_study_with_its_truth(run, tmp_path, monkeypatch):
+@pytest.fixture
+def quick(monkeypatch):
+    """Simulate the small study instead of the example, whose population values take long."""
+    study = aa.simulate_study(1)
+    monkeypatch.setattr(aa, "simulate_example", lambda seed: study, raising=False)
+
+
+@pytest.mark.usefixtures("quick")
+def test_simulate_writes_a_study_with_its_truth(run, tmp_path):
     code, out, _ = run("simulate", tmp_path / "new", "--seed", "1")
     assert code == 0
-    assert out.endswith("sessions.csv, clients.csv, truth.json (seed 1).\n")
+    assert out == f"{tmp_path / 'new'}: sessions.csv, clients.csv, truth.json (seed 1).\n"
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["clients.csv", "sessions.csv", "truth.json"]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("mine", "exist"),
+    [
+        (["clients.csv"], "clients.csv exists"),
+        (["truth.json", "sessions.csv"], "sessions.csv, truth.json exist"),
+    ],
+)
+def test_simulate_never_replaces_files_unasked(run, tmp_path, mine, exist):
+    for name in mine:
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    code, out, err = run("simulate", tmp_path)
+    assert (code, out) == (2, "")
+    assert err == f"alliance: {tmp_path}: {exist} already. Name another folder, or replace with --overwrite.\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(mine)
+    assert all((tmp_path / name).read_text(encoding="utf-8") == "mine" for name in mine)
+    code, _, _ = run("simulate", tmp_path, "--overwrite")
+    assert code == 0
+    assert all((tmp_path / name).read_text(encoding="utf-8") != "mine" for name in mine)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([""], "FOLDER: the name is empty. Name a new folder, such as my_simulation."),
+        (["file"], "file: is a file. Name a folder."),
+        (["file/below"], "file/below: cannot be written (Not a directory). Name a folder you may write to."),
+        (["new", "--seed", "-1"], "--seed: -1 is not a whole number from 0."),
+    ],
+)
+def test_simulate_refuses_what_it_cannot_do_in_one_line(run, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    assert run("simulate", *words) == (2, "", f"alliance: {message}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_check_counts_one_as_one(run, tmp_path):
+    study = write_study(tmp_path, ["a,1,4.5,9"])
+    assert run("check", study)[1].splitlines()[1] == "1 session, 1 client, no therapist ids."
+
+
+def test_check_shows_at_most_ten_notes(run, tmp_path):
+    extra = "".join(f"  m{k}: {{range: [0, 9], higher_is_worse: true}}\n" for k in range(12))
+    study = write_study(tmp_path, [], STUDY + extra)
+    header = "client,session,wai,phq," + ",".join(f"m{k}" for k in range(12))
+    rows = [f"a,{s},{s},{s}" + ",1" * 12 for s in (1, 2)]
+    (tmp_path / "sessions.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    code, out, _ = run("check", study)
+    notes = [line for line in out.splitlines() if line.startswith("note")]
+    assert (code, len(notes)) == (0, 11)
+    assert notes[0] == "note  sessions.csv, m0: all 2 values are 1; no question can use it."
+    assert notes[-1] == "note  and 2 further notes; report 01 lists all."
+
+
+def test_ctrl_c_is_one_line_and_no_traceback(run, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        monkeypatch.setattr(aa, "load_study", interrupt)
+        assert run("check", "example") == (130, "", "alliance: interrupted; earlier reports are as they were.\n")
+        monkeypatch.setattr(cli, "app", interrupt)
+        assert run("list") == (130, "", "alliance: interrupted; earlier reports are as they were.\n")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+INTERRUPTED_IMPORT = """
+import sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == sys.argv[-1]:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, CtrlC())
+from alliance_analysis.cli import main
+sys.argv[1:] = ["check", "example"]
+main()
+"""
+
+
+@pytest.mark.parametrize("library", ["typer", "rich.table"])
+def test_ctrl_c_while_the_command_loads_prints_nothing(library):
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, library], check=False, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_the_command_loads_without_pandas():
+    code = "import sys, alliance_analysis.cli; sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_study_without_symptoms_is_answered_as_far_as_it_goes(run, tmp_path):

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.study.notes import Remark
 from alliance_analysis.study.problems import count, examples, nearest, show
 
 EMPTY = ("", "NA", "N/A", "#N/A", "NaN", "nan", "None", "<NA>", "NaT")
 """What pandas, R and Excel write for an empty cell; read as missing everywhere."""
 
+_ALIKE = "Write them alike."
 _CODE = "Correct it, or add it under `missing:` in study.yml if it means missing."
 _LARGEST_WHOLE = 1_000_000
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?"
@@ -34,13 +36,13 @@ class Column:
         One typed value per row; NaN, "" or NaT where there is none.
     complaints : tuple of str
         What is wrong, one sentence each.
-    notes : tuple of str
-        What reading did, one sentence each, without values of single rows.
+    notes : tuple of Remark
+        What reading did, without values of single rows.
     """
 
     values: np.ndarray
     complaints: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
 
 
 def texts(column: pd.Series) -> pd.Series:
@@ -88,8 +90,8 @@ def read_numbers(
     coded = written.isin([code for code in missing if isinstance(code, str)])
     commas = written.str.fullmatch(_COMMA) if decimal_comma else pd.Series(False, index=written.index)
     plain = written.str.fullmatch(_NUMBER)
-    if commas.any():
-        plain &= ~written.str.contains(".", regex=False)
+    points = plain & written.str.contains(".", regex=False) & commas.any() & ~coded
+    plain &= ~points
     infinite = written.str.fullmatch(_INFINITE)
     readable = written.where(plain | commas, "")
     values = pd.to_numeric(readable.str.replace(",", ".", regex=False), errors="coerce").to_numpy(
@@ -97,22 +99,27 @@ def read_numbers(
     )
     infinite |= np.isinf(values)
     coded |= np.isin(values, [code for code in missing if not isinstance(code, str)])
+    codes = [show(code) for code in missing if (written == code if isinstance(code, str) else values == code).any()]
     values[(coded | infinite).to_numpy()] = np.nan
-    words = (written != "") & ~coded & ~plain & ~commas & ~infinite
+    words = (written != "") & ~coded & ~plain & ~commas & ~infinite & ~points
     complaints = (
         *_report(written, rows, words, ("not a number", "not numbers"), _CODE),
         *_report(written, rows, infinite & ~coded, ("infinite", "infinite"), "Correct it."),
+        *_report_points(written, rows, points),
     )
-    return Column(values, complaints, tuple(_number_notes(commas, coded)))
+    remarks = (Remark("comma", int(commas.sum())), Remark("code", int(coded.sum()), tuple(codes)))
+    return Column(values, complaints, tuple(remark for remark in remarks if remark.number))
 
 
-def _number_notes(commas: pd.Series, coded: pd.Series) -> list[str]:
-    notes = []
-    if commas.any():
-        notes.append(f"{count(int(commas.sum()), 'decimal comma')} read as decimal points")
-    if coded.any():
-        notes.append(f"{count(int(coded.sum()), 'cell')} with a code under `missing:` read as missing")
-    return notes
+def _report_points(cells: pd.Series, rows: np.ndarray, wrong: pd.Series) -> tuple[str, ...]:
+    """A point among commas may be a decimal point or separate thousands: the user has to say."""
+    if not wrong.any():
+        return ()
+    values, places = cells[wrong].tolist(), rows[wrong.to_numpy()].tolist()
+    others = "the other cells of this column a comma"
+    if len(values) == 1:
+        return (f"{examples(values, places)} has a decimal point, {others}. {_ALIKE}",)
+    return (f"{len(values):,} cells have a decimal point, {others}; first {examples(values, places)}. {_ALIKE}",)
 
 
 def _report(cells: pd.Series, rows: np.ndarray, wrong: pd.Series, is_are: tuple[str, str], fix: str) -> tuple[str, ...]:
@@ -164,7 +171,8 @@ def read_words(
     complaints = _report(values, rows, wrong, (f"not {words}", f"not {words}"), fix)
     typed = values.to_numpy(dtype=object, copy=True)
     typed[typed == ""] = None
-    return Column(typed, complaints, tuple(_number_notes(pd.Series([False]), coded)))
+    codes = tuple(show(code) for code in missing if (written == _text(code)).any())
+    return Column(typed, complaints, (Remark("code", int(coded.sum()), codes),) if coded.any() else ())
 
 
 def read_dates(column: pd.Series, rows: np.ndarray) -> Column:
@@ -178,5 +186,4 @@ def read_dates(column: pd.Series, rows: np.ndarray) -> Column:
     wrong = (written != "") & values.isna()
     fix = "Write it as 2024-03-31 or 31.03.2024."
     complaints = _report(written, rows, wrong, ("not a date", "not dates"), fix)
-    notes = [f"{count(int(german.sum()), 'date')} read as day.month.year"] if german.any() else []
-    return Column(values.to_numpy(), complaints, tuple(notes))
+    return Column(values.to_numpy(), complaints, (Remark("date", int(german.sum())),) if german.any() else ())

@@ -106,8 +106,17 @@ def find_dataset(name: str) -> Dataset:
 
 
 def data_cache() -> Path:
-    """Return the folder for fetched data: the one named by ``ALLIANCE_DATA``, else the user's cache."""
+    """Return the folder for fetched data: the one named by ``ALLIANCE_DATA``, else the user's cache.
+
+    Raises
+    ------
+    DataError
+        When ``ALLIANCE_DATA`` names a folder that does not exist.
+    """
     if named := os.environ.get(FOLDER_VARIABLE):
+        if not Path(named).is_dir():  # a slip of the pen must not make folders
+            looked_in = Path(named).absolute()
+            raise DataError(f"{FOLDER_VARIABLE}: there is no folder {looked_in}. Make it, or name another one.")
         return Path(named)
     import pooch
 
@@ -189,7 +198,10 @@ def _stream(url: str, output_file: str, _pooch: object) -> None:
 
 
 def _by_hand(dataset: Dataset) -> str:
-    return f"Try again with a connection, or put {dataset.file} into a folder and set {FOLDER_VARIABLE} to it."
+    return (
+        f"Try again with a connection, or download {dataset.url} elsewhere, save it as {dataset.file} in a folder "
+        f"and set {FOLDER_VARIABLE} to that folder."
+    )
 
 
 def read_dataset(name: str) -> Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alliance_analysis.study.feasibility import QUESTIONS
 from alliance_analysis.study.keys import Keys, is_number
 from alliance_analysis.study.measure import Measure, build_measure
 from alliance_analysis.study.problems import Problem, nearest, show
@@ -47,6 +48,9 @@ SESSION_COLUMNS = (CLIENT, THERAPIST, SESSION, DATE, MODALITY, PHASE)
 CLIENT_COLUMNS = (CLIENT, THERAPIST, CONDITION, STATUS, PLANNED_SESSIONS)
 CONTRACT_COLUMNS = tuple(dict.fromkeys(SESSION_COLUMNS + CLIENT_COLUMNS))
 
+_CAUSES = {"range": ("instrument",), "higher_is_worse": ("instrument",), "reverse": ("instrument", "items", "range")}
+"""What else, when it is wrong, makes a key seem to be missing: one mistake is told once."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DERIVED = re.compile(rf"({WITHIN}|{BETWEEN}|{BETWEEN}_\w+|_lag\d+|{FIRST}|{DETRENDED})$")
 
@@ -83,6 +87,8 @@ class Definition:
         Longest gap between two sessions that still counts as the next one.
     lines : dict
         Key path -> line of the study file.
+    told : frozenset
+        Key paths that a problem of the study file is already about, also those meant by a misspelt key.
     """
 
     path: Path
@@ -100,6 +106,7 @@ class Definition:
     min_cell: int
     max_gap_days: int | None
     lines: dict[KeyPath, int]
+    told: frozenset[KeyPath] = frozenset()
 
     def problem(self, path: KeyPath, text: str) -> Problem:
         """Return a problem at the line of the nearest key that is written in the file."""
@@ -139,13 +146,14 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
         min_cell=int(keys.number(("report", "min_cell"), 5, low=1, whole=True) or 5),
         max_gap_days=None if gap is None else int(gap),
         lines=keys.file.lines,
+        told=keys.told,  # last: complete only now
     )
     return definition, keys.problems, keys.notes
 
 
 def _data_files(keys: Keys) -> tuple[str, ...]:
     files = keys.texts(("data",))
-    if not files:
+    if not files and ("data",) not in keys.told:
         keys.wrong(("data",), "is missing; name the file with the sessions, for example `data: sessions.csv`.")
     for file in dict.fromkeys(files):
         if files.count(file) > 1:
@@ -213,7 +221,12 @@ def _bad_name(name: str) -> str:
 def _plan(keys: Keys) -> dict[str, Any]:
     plan: dict[str, Any] = {}
     if primary := keys.text(("plan", "primary")):
+        numbers = [question.number for question in QUESTIONS]
         plan["primary"] = primary.zfill(2)
+        if plan["primary"] not in numbers:
+            keys.wrong(
+                ("plan", "primary"), f"must be the number of a question ({', '.join(numbers)}), got {show(primary)}."
+            )
     if sesoi := keys.mapping(("plan", "sesoi")):
         sizes = {level: keys.number(("plan", "sesoi", level), None, low=0) for level in sesoi}
         plan["sesoi"] = {level: size for level, size in sizes.items() if size is not None}
@@ -263,7 +276,8 @@ def _measure(keys: Keys, name: str) -> Measure:
         },
     )
     for key, text in complaints:
-        keys.wrong((*path, key), text)
+        if not keys.told & {(*path, cause) for cause in (key, *_CAUSES.get(key, ()))}:
+            keys.wrong((*path, key), text)
     keys.notes.extend(notes)
     return measure
 

@@ -10,10 +10,11 @@ import pandas as pd
 
 from alliance_analysis.study.measure import Measure
 from alliance_analysis.study.problems import count
-from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, SYMPTOMS
+from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, DATE, PHASE, PHASES, SESSION, SYMPTOMS, THERAPIST
 
 MIN_SESSIONS = 3  # within-client effects need three sessions of a client (METHODS A1)
 MIN_CLIENTS = 10
+MIN_PAIRS = 30  # pairs of sessions for a within-client effect from one session to the next
 
 Answer = tuple[bool, str, str]  # answerable, reason, needs
 
@@ -42,7 +43,9 @@ QUESTIONS = (
 )
 
 
-def answer_questions(sessions: pd.DataFrame, measures: dict[str, Measure]) -> pd.DataFrame:
+def answer_questions(
+    sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: int | None = None
+) -> pd.DataFrame:
     """Return one row per question: ``question slug title kind answerable reason needs``.
 
     Parameters
@@ -51,10 +54,12 @@ def answer_questions(sessions: pd.DataFrame, measures: dict[str, Measure]) -> pd
         Tidy sessions.
     measures : dict
         Name -> Measure.
+    max_gap_days : int, optional
+        Sessions further apart are no neighbours; applies where the sessions have dates.
     """
     rows = []
     for question in QUESTIONS:
-        answerable, reason, needs = _ANSWERS[question.number](sessions, measures)
+        answerable, reason, needs = _ANSWERS[question.number](sessions, measures, max_gap_days)
         rows.append((question.number, question.slug, question.title, question.kind, answerable, reason, needs))
     return pd.DataFrame(rows, columns=["question", "slug", "title", "kind", "answerable", "reason", "needs"])
 
@@ -64,12 +69,12 @@ def alliance_column(sessions: pd.DataFrame) -> str | None:
     return next((name for name in ALLIANCE if name in sessions and sessions[name].notna().any()), None)
 
 
-def _who(sessions: pd.DataFrame, measures: dict[str, Measure]) -> Answer:
+def _who(sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: int | None) -> Answer:
     clients = sessions[CLIENT].nunique()
     return True, f"{count(len(sessions), 'session')} of {count(clients, 'client')}.", ""
 
 
-def _alliance_and_symptoms(sessions: pd.DataFrame, measures: dict[str, Measure]) -> Answer:
+def _alliance_and_symptoms(sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: int | None) -> Answer:
     alliance = alliance_column(sessions)
     absent = [
         word
@@ -92,11 +97,59 @@ def _alliance_and_symptoms(sessions: pd.DataFrame, measures: dict[str, Measure])
             f"It is not known whether {' and '.join(untimed)} were collected before or after the session.",
             ("`collected: before` or `collected: after` of each measure."),
         )
-    return _enough(sessions, alliance)
+    same_session = (measures[alliance].collected, measures[SYMPTOMS].collected) == ("before", "after")
+    treatment = sessions[sessions[PHASE].isna() | (sessions[PHASE] == PHASES[0])] if PHASE in sessions else sessions
+    pairs = count_pairs(treatment, alliance, same_session=same_session, max_gap_days=max_gap_days)
+    return _enough(treatment, alliance, pairs)
 
 
-def _enough(sessions: pd.DataFrame, alliance: str) -> Answer:
-    """Count the clients with enough sessions on which both are rated, and those whose ratings vary."""
+def count_pairs(
+    treatment: pd.DataFrame, alliance: str, *, same_session: bool, max_gap_days: int | None = None
+) -> pd.Series:
+    """Count each client's sessions whose symptoms have symptoms and an alliance rating before them.
+
+    Parameters
+    ----------
+    treatment : DataFrame
+        Treatment rows. Session 0, the intake, is no session.
+    alliance : str
+        Column of the alliance rating.
+    same_session : bool
+        True: the alliance is rated before, symptoms after the session, so that the same session's rating comes before.
+        False: the rating of the session before.
+    max_gap_days : int, optional
+        Longest gap between the two sessions, where there are dates.
+
+    Returns
+    -------
+    Series
+        Clients with at least one pair -> number of pairs.
+
+    Notes
+    -----
+    The session before is the one whose number is exactly one lower, of the same client and therapist.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"client": "a", "session": [1, 2, 4], "alliance_client": 3.0, "symptoms": [9.0, 8.0, 7.0]})
+    >>> count_pairs(frame, "alliance_client", same_session=False).to_dict()
+    {'a': 1}
+    """
+    dyad = [name for name in (CLIENT, THERAPIST) if name in treatment]
+    dated = [DATE] if max_gap_days is not None and DATE in treatment else []
+    rated = treatment.loc[(treatment[SESSION] >= 1) & treatment[SYMPTOMS].notna(), [*dyad, SESSION, alliance, *dated]]
+    later = rated if not same_session else rated[rated[alliance].notna()]
+    earlier = rated if same_session else rated[rated[alliance].notna()]
+    earlier = earlier.assign(**{SESSION: earlier[SESSION] + 1})
+    pairs = later.merge(earlier, on=[*dyad, SESSION], suffixes=("", "_earlier"))
+    if dated:
+        days = (pairs[DATE] - pairs[f"{DATE}_earlier"]).dt.days
+        pairs = pairs[days.between(0, max_gap_days)]
+    return pairs.groupby(CLIENT).size()
+
+
+def _enough(sessions: pd.DataFrame, alliance: str, pairs: pd.Series) -> Answer:
+    """Say whether enough clients have enough sessions on which both are rated, vary, and follow one another."""
     both = sessions.loc[sessions[alliance].notna() & sessions[SYMPTOMS].notna(), [CLIENT, alliance, SYMPTOMS]]
     per_client = both.groupby(CLIENT)
     long_enough = per_client.size() >= MIN_SESSIONS
@@ -107,7 +160,18 @@ def _enough(sessions: pd.DataFrame, alliance: str) -> Answer:
     facts = f"{enough:,} of {total:,} clients have {MIN_SESSIONS} or more sessions with {alliance} and {SYMPTOMS}"
     if usable < MIN_CLIENTS:
         return False, f"{facts}, and in {usable} of them both vary; at least {MIN_CLIENTS} are needed.", needs
-    return True, f"{facts}; in {usable:,} of them both vary.", ""
+    needs = f"At least {MIN_PAIRS} pairs of consecutive sessions with both, from at least {MIN_CLIENTS} clients."
+    total_pairs = int(pairs.sum())
+    if not total_pairs:
+        return False, f"{facts}, but no two consecutive sessions (such as 1 and 2) of a client have both.", needs
+    counted = f"{count(total_pairs, 'pair')} of consecutive sessions from {count(len(pairs), 'client')}"
+    if total_pairs < MIN_PAIRS or len(pairs) < MIN_CLIENTS:
+        short = f"{facts}, but there are only {counted}"
+        return False, f"{short}; at least {MIN_PAIRS} from {MIN_CLIENTS} clients are needed.", needs
+    return True, f"{facts}; in {usable:,} of them both vary; {counted}.", ""
 
 
-_ANSWERS: dict[str, Callable[[pd.DataFrame, dict[str, Measure]], Answer]] = {"01": _who, "02": _alliance_and_symptoms}
+_ANSWERS: dict[str, Callable[[pd.DataFrame, dict[str, Measure], int | None], Answer]] = {
+    "01": _who,
+    "02": _alliance_and_symptoms,
+}

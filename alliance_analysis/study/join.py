@@ -28,7 +28,8 @@ def key_problems(part: Part) -> list[Problem]:
 
 def no_column(part: Part, name: str) -> Problem:
     """Return the problem that a file lacks a key column."""
-    has = ", ".join(show(column) for column in list(part.table.frame.columns)[:8])
+    columns = [show(column) for column in part.table.frame.columns]
+    has = ", ".join([*columns[:8], *(["…"] if len(columns) > 8 else [])])
     text = f"there is no such column; the file has {has}. Add `{name}: its name` under `columns:` in study.yml."
     return Problem(part.table.name, name, text)
 

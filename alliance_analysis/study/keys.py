@@ -16,6 +16,12 @@ class Keys:
         self.file = file
         self.problems = list(file.problems)
         self.notes: list[str] = []
+        self._told: set[KeyPath] = set()
+
+    @property
+    def told(self) -> frozenset[KeyPath]:
+        """Keys that something has been said of, also under a misspelt name: nothing more is to be said of them."""
+        return frozenset(self._told)
 
     def wrong(self, path: KeyPath, text: str) -> None:
         """Add a problem at the line of the nearest key that is written in the file."""
@@ -23,6 +29,7 @@ class Keys:
         while known and known not in self.file.lines:
             known = known[:-1]
         line = self.file.lines.get(known, 1)
+        self._told.add(path)
         self.problems.append(Problem(self.file.file, f"line {line}", f"{'.'.join(path)} {text}", line))
 
     def raw(self, path: KeyPath) -> Any:
@@ -50,6 +57,7 @@ class Keys:
         for key in found:
             if key not in allowed:
                 hint = nearest(key, allowed) or f"; allowed are {', '.join(allowed)}"
+                self._told.update((*path, meant) for meant in allowed if nearest(key, [meant]))
                 self.wrong((*path, key), f"is not a key{hint}.")
 
     def mapping(self, path: KeyPath) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Measure:
         Lowest and highest answer to one item.
     cut_off, reliable_change : float or None
         In score points; only when the score has the instrument's own metric.
+    labelled : bool
+        Whether the study file states the label; such a label stands on axes instead of the instrument.
     """
 
     name: str
@@ -68,17 +70,19 @@ class Measure:
     item_high: float | None = None
     cut_off: float | None = None
     reliable_change: float | None = None
+    labelled: bool = False
 
     @property
     def unit(self) -> str:
-        """What an axis says: instrument, kind of score and range.
+        """What an axis says: the stated label or the instrument, kind of score and range.
 
         Examples
         --------
         >>> Measure("burnout", None, "Burnout", 0, 6, True, None, None, False, "mean", "mbi").unit
         'Burnout (0 to 6)'
         """
-        head = f"{self.instrument} {self.score}" if self.instrument else self.label
+        who = self.label if self.labelled else self.instrument
+        head = f"{who} {self.score}" if self.instrument else self.label
         if self.centred:
             return f"{head} (centred)"
         return head if self.low is None or self.high is None else f"{head} ({self.low:g} to {self.high:g})"
@@ -130,6 +134,7 @@ def build_measure(
         item_high=item_high,
         cut_off=known.cut_off if known and own_metric else None,
         reliable_change=known.reliable_change if known and own_metric else None,
+        labelled=bool(stated["label"]),
     )
     notes = []
     if instrument and known is None:
@@ -160,6 +165,7 @@ def subscale_measure(measure: Measure, subscale: str, items: tuple[str, ...]) ->
         min_answered=measure.min_answered,
         item_low=measure.item_low,
         item_high=measure.item_high,
+        labelled=measure.labelled,
     )
 
 
@@ -178,8 +184,9 @@ def _is_alliance(name: str) -> bool:
 
 def _complaints(name: str, instrument: str | None, known: Instrument | None, stated: dict[str, Any]) -> list[Complaint]:
     found: list[Complaint] = []
-    if instrument and known is None and stated["range"] is None:
-        hint = nearest(instrument, INSTRUMENTS)
+    misnamed = instrument and known is None and stated["range"] is None
+    if misnamed:
+        hint = nearest(str(instrument), INSTRUMENTS)
         found.append(
             ("instrument", f"{instrument!r} is not known{hint}. Correct it, or add `range: [lowest, highest]`.")
         )
@@ -187,7 +194,7 @@ def _complaints(name: str, instrument: str | None, known: Instrument | None, sta
         found.append(
             ("range", "is missing; add `range: [lowest, highest]`, or `range: null` for values without limits.")
         )
-    if known is None and stated["higher_is_worse"] is None and not _is_alliance(name):
+    if not misnamed and known is None and stated["higher_is_worse"] is None and not _is_alliance(name):
         found.append(("higher_is_worse", "is missing; write true or false. The direction is never guessed."))
     if known and known.n_items and stated["items"] and not _is_subscale(name) and len(stated["items"]) != known.n_items:
         text = f"has {len(stated['items'])} columns; {known.name} has {known.n_items} items. Name all, in its order."

@@ -20,7 +20,7 @@ class Problem:
     Attributes
     ----------
     file : str
-        Name of the file in which it stands, without folders.
+        The file in which it stands, as the study file names it.
     place : str
         The column, or ``line 7`` of a study file.
     text : str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import re
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.errors import DataError
-from alliance_analysis.study.problems import count, nearest
+from alliance_analysis.study.problems import MAX_EXAMPLES, count, nearest
 
 CSV, XLSX, PARQUET = (".csv", ".tsv", ".txt"), (".xlsx",), (".parquet",)
 FORMATS = CSV + XLSX + PARQUET
@@ -30,7 +31,7 @@ class Table:
     Attributes
     ----------
     name : str
-        File name without folders.
+        The file as the study file names it.
     frame : DataFrame
         One column per header, cells unchanged (text from csv, typed from xlsx and parquet).
     rows : ndarray of int
@@ -51,37 +52,40 @@ class Table:
     decimal_comma: bool = False
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, name: str | None = None) -> Table:
     """Read one file of sessions or clients.
 
     Parameters
     ----------
     path : Path
         csv (comma, semicolon or tab), xlsx (first sheet) or parquet.
+    name : str, optional
+        How messages call it; default: the file name without folders.
 
     Raises
     ------
     DataError
         When the file is not there, of another kind, empty, or its cells do not form a table.
     """
+    name = name or path.name
     if path.suffix.lower() not in FORMATS:
         raise DataError(
-            f"{path.name}: files of this kind are not read; allowed are {', '.join(FORMATS)}. Save it as one of them."
+            f"{name}: files of this kind are not read; allowed are {', '.join(FORMATS)}. Save it as one of them."
         )
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path.name}: {_not_there(path, error)}") from error
+        raise DataError(f"{name}: {_not_there(path, name, error)}") from error
     if not content.strip():
-        raise DataError(f"{path.name}: the file is empty. Save the data again.")
+        raise DataError(f"{name}: the file is empty. Save the data again.")
     read = _read_csv if path.suffix.lower() in CSV else _read_xlsx if path.suffix.lower() in XLSX else _read_parquet
-    cells, header, notes, decimal_comma = read(path.name, content)
-    frame, rows, more = _tidy(path.name, cells, header)
-    sha256 = {path.name: hashlib.sha256(content).hexdigest()}
-    return Table(path.name, frame, rows, sha256, (*notes, *more), decimal_comma)
+    cells, header, notes, decimal_comma = read(name, content)
+    frame, rows, more = _tidy(name, cells, header)
+    sha256 = {name: hashlib.sha256(content).hexdigest()}
+    return Table(name, frame, rows, sha256, (*notes, *more), decimal_comma)
 
 
-def _not_there(path: Path, error: OSError) -> str:
+def _not_there(path: Path, name: str, error: OSError) -> str:
     if path.exists():
         return f"cannot be read ({error.strerror}). Close it in other programs and check its permissions."
     siblings = (
@@ -89,11 +93,13 @@ def _not_there(path: Path, error: OSError) -> str:
         if not path.parent.is_dir()
         else sorted(one.name for one in path.parent.iterdir() if one.suffix.lower() in FORMATS)
     )
-    return f"there is no such file beside the study file{nearest(path.name, siblings)}. Correct the name in study.yml."
+    where = "beside the study file" if name == path.name else f"at {path.resolve()}"
+    return f"there is no such file {where}{nearest(path.name, siblings)}. Correct the name in study.yml."
 
 
 def _tidy(name: str, cells: pd.DataFrame, header: list[str]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Name the columns, number the rows and leave out rows and columns that are empty altogether."""
+    _need_header(name, header)
     filled = cells.apply(_filled)
     keep_columns = [position for position, text in enumerate(header) if text or filled.iloc[:, position].any()]
     nameless = [position for position in keep_columns if not header[position]]
@@ -112,6 +118,11 @@ def _tidy(name: str, cells: pd.DataFrame, header: list[str]) -> tuple[pd.DataFra
     return frame, rows, [f"{name}: {count(blank, 'empty row')} left out."] if blank else []
 
 
+def _need_header(name: str, header: list[str]) -> None:
+    if not any(header):
+        raise DataError(f"{name}: row 1 is empty; it must hold the names of the columns. Delete what is above them.")
+
+
 def _filled(column: pd.Series) -> pd.Series:
     text = pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)
     return column.notna() & (column.astype(str).str.strip() != "") if text else column.notna()
@@ -119,7 +130,8 @@ def _filled(column: pd.Series) -> pd.Series:
 
 def _read_csv(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[str], bool]:
     text, notes = _decode(name, content)
-    first_line = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").split("\n", 1)[0])
+    first_line = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
+    _need_header(name, [text.split("\n", 1)[0].strip()])
     delimiter = max(_DELIMITERS, key=first_line.count)
     try:
         cells = pd.read_csv(
@@ -130,7 +142,30 @@ def _read_csv(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{name}: the file is empty. Save the data again.") from error
     header = [str(cell).strip() for cell in cells.iloc[0]]
+    _refuse_short_rows(name, text, delimiter)
     return cells.iloc[1:].reset_index(drop=True), header, notes, delimiter != ","
+
+
+def _refuse_short_rows(name: str, text: str, delimiter: str) -> None:
+    """A row that breaks off would pass for one with missing scores, because pandas fills it up."""
+    try:
+        header, *records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    except csv.Error as error:
+        raise DataError(f"{name}: {_csv_sentence(str(error))}") from error
+    width = max((position for position, cell in enumerate(header, start=1) if cell.strip()), default=0)
+    short = {
+        row: len(cells)
+        for row, cells in enumerate(records, start=2)
+        if len(cells) < width and any(cell.strip() for cell in cells)  # rows without any content are left out later
+    }
+    if not short:
+        return
+    if len(short) == 1:
+        what = "".join(f"row {row} has {count(cells, 'cell')}, the header has {width}" for row, cells in short.items())
+    else:
+        first = [f"row {row} ({count(cells, 'cell')})" for row, cells in short.items()][:MAX_EXAMPLES]
+        what = f"{len(short):,} rows have fewer cells than the header, which has {width}; first {', '.join(first)}"
+    raise DataError(f"{name}: {what}. Save the file again; an empty cell needs its separator too.")
 
 
 def _decode(name: str, content: bytes) -> tuple[str, list[str]]:

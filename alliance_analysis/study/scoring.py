@@ -2,20 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from alliance_analysis.study.instruments import INSTRUMENTS
 from alliance_analysis.study.measure import Measure, subscale_measure
+from alliance_analysis.study.notes import name_columns
 from alliance_analysis.study.problems import count
 from alliance_analysis.study.vocabulary import ALLIANCE, BASELINE, FOLLOW_UP, POST
 
 ITEM = "item:"  # a prefix no contract name has keeps item columns apart from scores until they are scored
 
 
-def score_items(answers: np.ndarray, measure: Measure) -> tuple[np.ndarray, str]:
+@dataclass(frozen=True)
+class Scoring:
+    """What scoring one scale, or several scored alike, did.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Measures.
+    score : str
+        "mean" or "sum".
+    n_items, n_reversed : int
+        Items of each scale, and how many of them are reversed.
+    min_answered : float
+        Smallest share of answered items for which a score is made.
+    prorated, refused : int
+        Scores from incomplete answers, and rows with too few answers for a score.
+    """
+
+    names: tuple[str, ...]
+    score: str
+    n_items: int
+    n_reversed: int
+    min_answered: float
+    prorated: int
+    refused: int
+
+    def __str__(self) -> str:
+        each = "each " if len(self.names) > 1 else ""
+        text = f"{name_columns(self.names)}: {each}scored as {self.score} of {count(self.n_items, 'item')}"
+        if self.n_reversed:
+            text += f", {self.n_reversed} reversed"
+        if self.prorated:
+            times = " times the number of items" if self.score == "sum" else ""
+            text += (
+                f"; {count(self.prorated, 'score')} from incomplete answers by the mean of the answered items{times}"
+            )
+        if self.refused:
+            text += f"; {count(self.refused, 'row')} with fewer than {self.min_answered:.0%} answered got no score"
+        return text + "."
+
+
+def gather_scorings(scorings: Sequence[Scoring]) -> list[str]:
+    """Return one sentence for all scales that are scored alike."""
+    alike: dict[tuple[object, ...], Scoring] = {}
+    for one in scorings:
+        key = (one.score, one.n_items, one.n_reversed, one.min_answered)
+        known = alike.get(key, replace(one, names=(), prorated=0, refused=0))
+        alike[key] = replace(
+            known,
+            names=(*known.names, *one.names),
+            prorated=known.prorated + one.prorated,
+            refused=known.refused + one.refused,
+        )
+    return [str(one) for one in alike.values()]
+
+
+def score_items(answers: np.ndarray, measure: Measure) -> tuple[np.ndarray, Scoring]:
     """Score one scale; rows with too few answers get no score.
 
     Parameters
@@ -28,7 +86,7 @@ def score_items(answers: np.ndarray, measure: Measure) -> tuple[np.ndarray, str]
     Returns
     -------
     scores : ndarray, shape (n_rows,)
-    note : str
+    scoring : Scoring
         What scoring did, for the notes of the study.
 
     Notes
@@ -53,21 +111,12 @@ def score_items(answers: np.ndarray, measure: Measure) -> tuple[np.ndarray, str]
     scores = np.full(len(turned), np.nan)
     np.divide(np.nansum(turned, axis=1), answered, out=scores, where=enough)
     factor = n_items if measure.score == "sum" else 1
-    return scores * factor, _note(measure, n_items, answered, enough)
-
-
-def _note(measure: Measure, n_items: int, answered: np.ndarray, enough: np.ndarray) -> str:
     prorated = int(np.sum(enough & (answered < n_items)))
     refused = int(np.sum(~enough & (answered > 0)))
-    text = f"{measure.name}: scored as {measure.score} of {count(n_items, 'item')}"
-    if measure.reverse:
-        text += f", {len(measure.reverse)} reversed"
-    if prorated:
-        times = " times the number of items" if measure.score == "sum" else ""
-        text += f"; {count(prorated, 'score')} from incomplete answers by the mean of the answered items{times}"
-    if refused:
-        text += f"; {count(refused, 'row')} with fewer than {measure.min_answered:.0%} answered got no score"
-    return text + "."
+    done = Scoring(
+        (measure.name,), measure.score, n_items, len(measure.reverse), measure.min_answered, prorated, refused
+    )
+    return scores * factor, done
 
 
 def score_measures(
@@ -85,18 +134,18 @@ def score_measures(
     """
     scored: dict[str, Measure] = {}
     scores: dict[str, np.ndarray] = {}
-    notes: list[str] = []
+    done: list[Scoring] = []
     for measure in measures.values():
         for one in (measure, *_subscales(measure, measures)):
             columns = [ITEM + item for item in one.items]
             if one.items and set(columns) <= set(frame):
-                scores[one.name], note = score_items(frame[columns].to_numpy(), one)
-                notes.append(note)
+                scores[one.name], scoring = score_items(frame[columns].to_numpy(), one)
+                done.append(scoring)
                 scored[one.name] = one
             elif one.name in frame:
                 scored[one.name] = one
     kept = frame[[column for column in frame if not column.startswith(ITEM)]]
-    return kept.assign(**scores), scored, notes
+    return kept.assign(**scores), scored, gather_scorings(done)
 
 
 def _subscales(measure: Measure, measures: dict[str, Measure]) -> list[Measure]:

@@ -294,6 +294,7 @@ def _draw_clients(design: StudyDesign, rng: np.random.Generator) -> dict[str, np
         "online": rng.random(n),
         "planned": np.where(rng.random(n) < 0.5, design.n_sessions, max(1, round(0.6 * design.n_sessions))),
         "start": rng.integers(0, 3 * 52, n),
+        "weekday": rng.integers(0, 5, n),
     }
 
 
@@ -366,7 +367,7 @@ def _session_table(
         v.CLIENT: _names("c", i, design.n_clients),
         v.THERAPIST: _names("t", who, design.n_therapists),
         v.SESSION: t + 1,
-        v.DATE: monday + 7 * (clients["start"][i] + t) + rng.integers(0, 3, i.size),
+        v.DATE: monday + 7 * (clients["start"][i] + t) + clients["weekday"][i],
         v.MODALITY: np.where(
             rng.random(i.size) < np.where(clients["online"][i] < 0.35, 0.85, 0.10), "online", "in_person"
         ),

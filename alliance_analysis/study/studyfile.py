@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Study:
     notes : tuple of str
         What loading did or knows, one sentence each, without ids or single values.
     files : dict
-        File name -> SHA-256 of its bytes.
+        File as the study file names it -> SHA-256 of its bytes.
     rows_read : int
         Rows of all session files together.
     """
@@ -100,6 +101,22 @@ class Study:
             if measure.low is not None and measure.high is not None
         }
 
+    def higher_is_worse(self, name: str) -> bool:
+        """Say whether a high value of a measure is bad, as the study file or the instrument states it.
+
+        Raises
+        ------
+        DataError
+            When the study has no such measure; the message has the nearest names.
+        """
+        return self._measure(name).higher_is_worse
+
+    def _measure(self, name: str) -> Measure:
+        if name not in self.measures:
+            hint = nearest(name, self.measures) or f"; it has {', '.join(self.measures) or 'none'}"
+            raise DataError(f"{name}: the study has no such measure{hint}. Add it under `measures:` in study.yml.")
+        return self.measures[name]
+
     def timing(self, alliance: str) -> dict[str, Any]:
         """Say when the alliance and the symptoms are rated, as `choose_timing` asks for it.
 
@@ -107,10 +124,15 @@ class Study:
         -------
         dict
             ``alliance_collected``, ``symptoms_collected`` ("before" or "after" the session), ``recall_days``.
+
+        Raises
+        ------
+        DataError
+            When the study lacks one of the two measures.
         """
-        symptoms = self.measures[SYMPTOMS]
+        symptoms = self._measure(SYMPTOMS)
         return {
-            "alliance_collected": self.measures[alliance].collected,
+            "alliance_collected": self._measure(alliance).collected,
             "symptoms_collected": symptoms.collected,
             "recall_days": symptoms.recall_days,
         }
@@ -136,7 +158,7 @@ class Study:
             ``question slug title kind answerable reason needs``: `reason` is a sentence with counts, `needs` says
             which data would be needed ("" when answerable).
         """
-        return answer_questions(self.sessions, self.measures)
+        return answer_questions(self.sessions, self.measures, self.max_gap_days)
 
 
 def load_study(study: str | Path) -> Study:
@@ -220,6 +242,13 @@ def _name_of(path: Path) -> str:
 
 
 def _slug(text: str) -> str:
-    """Return lower-case ASCII letters, digits, - and _ only, so that a folder of this name is safe on every system."""
-    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9_]+", "-", plain.lower()).strip("-")[:60] or "study"
+    """Return lower-case ASCII letters, digits, - and _ only, so that a folder of this name is safe on every system.
+
+    Where a letter or digit was lost or changed, six digits of a fingerprint keep two studies apart.
+    """
+    written = unicodedata.normalize("NFC", text)  # macOS and the others spell ö differently in file names
+    plain = unicodedata.normalize("NFKD", written.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9_]+", "-", plain.lower()).strip("-")[:60].strip("-")
+    if slug and [*filter(str.isalnum, written.lower())] == [*filter(str.isalnum, slug)]:
+        return slug
+    return f"{slug or 'study'}-{hashlib.sha256(written.encode()).hexdigest()[:6]}"

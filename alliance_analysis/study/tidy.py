@@ -10,6 +10,7 @@ import pandas as pd
 from alliance_analysis.study.cells import Column, read_dates, read_ids, read_numbers, read_whole, read_words, texts
 from alliance_analysis.study.definition import CLIENT_COLUMNS, SESSION_COLUMNS, Definition
 from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.notes import Placed
 from alliance_analysis.study.problems import Problem, count, examples, show
 from alliance_analysis.study.readers import Table
 from alliance_analysis.study.scoring import ITEM
@@ -46,6 +47,8 @@ class Part:
         Column of `frame` -> column of the file.
     problems, notes : list
         What is wrong with the file, and what reading it did.
+    remarks : list of Placed
+        What reading its columns did, not yet gathered.
     """
 
     table: Table
@@ -53,6 +56,7 @@ class Part:
     used: dict[str, str]
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    remarks: list[Placed] = field(default_factory=list)
 
     @property
     def rows(self) -> np.ndarray:
@@ -140,7 +144,7 @@ def _keep(part: Part, name: str, column: str, read: Column) -> None:
     part.frame[name] = read.values
     for complaint in read.complaints:
         part.wrong(name, complaint)
-    part.notes.extend(f"{part.table.name}, {part.place(name)}: {note}." for note in read.notes)
+    part.remarks.extend(Placed(name.removeprefix(ITEM), part.place(name), remark) for remark in read.notes)
 
 
 def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
@@ -163,8 +167,8 @@ def range_complaint(values: np.ndarray, rows: np.ndarray, low: float | None, hig
 
     Examples
     --------
-    >>> range_complaint(np.array([1.0, 99.0]), np.array([2, 3]), 1, 5)
-    '1 value outside 1 to 5; first 99 (row 3). If 99 means missing, add it under `missing:` in study.yml.'
+    >>> print(range_complaint(np.array([1.0, 7.0]), np.array([2, 3]), 1, 5))
+    1 value outside 1 to 5; first 7 (row 3). Correct it. If 7 means missing, add it under `missing:` in study.yml.
     """
     if low is None or high is None:
         return ""
@@ -175,6 +179,7 @@ def range_complaint(values: np.ndarray, rows: np.ndarray, low: float | None, hig
     wrong = values[outside].tolist()
     return (
         f"{count(len(wrong), 'value')} outside {low:g} to {high:g}; first {examples(wrong, rows[outside].tolist())}. "
+        f"Correct {'it' if len(wrong) == 1 else 'them'}. "
         f"If {wrong[0]:.12g} means missing, add it under `missing:` in study.yml."
     )
 

@@ -26,6 +26,7 @@ from alliance_analysis.study.join import (
     two_therapists,
 )
 from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.notes import gather
 from alliance_analysis.study.problems import Problem, count, nearest, show, sort_problems
 from alliance_analysis.study.readers import Table, read_table
 from alliance_analysis.study.scoring import inherit, score_measures
@@ -126,10 +127,11 @@ def _table(definition: Definition, name: str, log: _Log) -> Table | None:
     try:
         if name.startswith(DATASET):
             return read_dataset(name.removeprefix(DATASET))
-        return read_table(definition.path.parent / name)
+        # notes and reports name the file; a path of this machine has no place in them
+        shown = Path(name).name if Path(name).is_absolute() else name
+        return read_table(definition.path.parent / name, shown)
     except DataError as error:
-        file = Path(name).name
-        log.problems.append(Problem(file, "file", str(error).removeprefix(f"{file}: ")))
+        log.problems.append(Problem(name, "file", str(error).removeprefix(f"{name}: ")))
         return None
 
 
@@ -148,6 +150,8 @@ def _unknown_columns(definition: Definition, tables: list[Table]) -> list[Proble
     ]
     for measure in definition.measures.values():
         path = ("measures", measure.name)
+        if {(*path, "column"), (*path, "items")} & definition.told:
+            continue
         found += [unknown((*path, "items"), item, "Correct the name.") for item in measure.items if item not in known]
         if measure.column is not None and measure.column not in known:
             own = (*path, "column") in definition.lines
@@ -165,13 +169,14 @@ def _parts(
     for part in parts:
         # a mapped column that no file has is told once, at its line of the study file
         told = {name for name, column in definition.columns.items() if column not in known}
+        told |= {CLIENT, SESSION} if ("columns",) in definition.told else set()
         log.problems += [problem for problem in key_problems(part) if problem.place not in told or CLIENT in part.frame]
     clients = read_client_part(client_table, definition, known) if client_table else None
     if clients and CLIENT not in clients.frame:
         log.problems.append(no_column(clients, CLIENT))
     for part in [*parts, *([clients] if clients else [])]:
         log.problems += part.problems
-        log.notes += [*part.notes, *_ignored(part)]
+        log.notes += [*part.notes, *gather(part.table.name, part.remarks), *_ignored(part)]
     return parts, clients
 
 
@@ -198,8 +203,8 @@ def _frames(
     log.problems += problems
     log.notes += notes
     file = parts[0].table.name
-    sessions, measures = _scored(file, joined, definition.measures, log)
-    log.problems += _timing(definition, sessions, measures, log.problems)
+    sessions, measures = _scored(file, joined, definition.measures, log, session_level=True)
+    log.problems += _timing(definition, sessions, measures)
     _rater_scales(definition, measures, log)
     client_frame, client_measures = _client_frame(definition, sessions, parts, clients, log)
     log.problems += _without_therapist(sessions, client_frame, clients)
@@ -226,14 +231,19 @@ def _without_therapist(sessions: pd.DataFrame, client_frame: pd.DataFrame, clien
 
 
 def _scored(
-    file: str, frame: pd.DataFrame, measures: dict[str, Measure], log: _Log
+    file: str, frame: pd.DataFrame, measures: dict[str, Measure], log: _Log, *, session_level: bool
 ) -> tuple[pd.DataFrame, dict[str, Measure]]:
     scored, present, notes = score_measures(frame, measures)
     present |= inherit(measures, list(scored))
     log.notes += notes
     # a subscale that the package computes by itself is nothing the user can mend
     stated = [name for name in present if name in measures or present[name].column]
-    log.problems += _without_information(file, scored[stated], log.problems)
+    for name, text in _without_information(file, scored[stated], log.problems):
+        if _needs_values(name) and (session_level or scored[name].isna().all()):
+            text += "; a measure has to vary. Correct the column, or delete the measure from study.yml."
+            log.problems.append(Problem(file, name, text))
+        else:
+            log.notes.append(f"{file}, {name}: {text}; no question can use it.")
     return scored, present
 
 
@@ -246,7 +256,7 @@ def _client_frame(
     log.problems += problems
     if clients is None or CLIENT not in clients.frame:
         return moved, {}
-    scored, measures = _scored(clients.table.name, clients.frame, definition.measures, log)
+    scored, measures = _scored(clients.table.name, clients.frame, definition.measures, log, session_level=False)
     if not set(scored[CLIENT]) & set(sessions[CLIENT]) and not sessions.empty:
         text = "none of these ids stands among the sessions. Check which column holds the ids in each file."
         log.problems.append(Problem(clients.table.name, clients.place(CLIENT), text))
@@ -280,27 +290,26 @@ def _settle_repeated_ids(definition: Definition, parts: list[Part], clients: Par
         log.problems.append(Problem(clients.table.name, CLIENT, text))
 
 
-def _without_information(file: str, frame: pd.DataFrame, told: list[Problem]) -> list[Problem]:
+def _needs_values(name: str) -> bool:
+    """Alliance and symptoms are what the questions are about; a study may go on without any other measure."""
+    return name == SYMPTOMS or name.startswith(ALLIANCE)
+
+
+def _without_information(file: str, frame: pd.DataFrame, told: list[Problem]) -> list[tuple[str, str]]:
+    """Return the measures whose values are all missing or all alike, with how many there are."""
     found = []
     for name in frame:
         values = frame[name].dropna()
         if any(problem.file == file and problem.place.split()[0] == name for problem in told) or frame.empty:
             continue
         if values.empty:
-            text = f"all {count(len(frame), 'value')} are missing; a measure needs values. "
-            text += "Correct the column, or delete the measure from study.yml."
+            found.append((name, f"all {count(len(frame), 'value')} are missing"))
         elif len(values) > 1 and values.nunique() == 1:
-            text = f"all {count(len(values), 'value')} are {values.iloc[0]:.12g}; a measure has to vary. "
-            text += "Correct the column, or delete the measure from study.yml."
-        else:
-            continue
-        found.append(Problem(file, name, text))
+            found.append((name, f"all {count(len(values), 'value')} are {values.iloc[0]:.12g}"))
     return found
 
 
-def _timing(
-    definition: Definition, sessions: pd.DataFrame, measures: dict[str, Measure], told: list[Problem]
-) -> list[Problem]:
+def _timing(definition: Definition, sessions: pd.DataFrame, measures: dict[str, Measure]) -> list[Problem]:
     """Ask for `collected` where a lag can be asked of the data, because the lag's direction depends on it."""
     if sessions.groupby(CLIENT, sort=False)[SESSION].nunique().max() < 2:
         return []
@@ -314,7 +323,7 @@ def _timing(
         if measure.collected is None
         and name in definition.measures
         and name in (*ALLIANCE, SYMPTOMS)
-        and not any(problem.text.startswith(f"measures.{name}.collected") for problem in told)
+        and ("measures", name, "collected") not in definition.told
     ]
 
 

@@ -44,7 +44,16 @@ def test_decimal_points_among_decimal_commas_are_reported() -> None:
     read = read_numbers(column, rows(column), decimal_comma=True)
     np.testing.assert_array_equal(read.values, [1.5, np.nan, 2])
     assert read.complaints == (
-        "'1.234' is not a number (row 3). Correct it, or add it under `missing:` in study.yml if it means missing.",
+        "'1.234' (row 3) has a decimal point, the other cells of this column a comma. Write them alike.",
+    )
+
+
+def test_several_decimal_points_are_counted_and_a_code_for_missing_may_have_one() -> None:
+    column = pd.Series(["1,5", "1.5", "n.d.", "2.5", "9.9"])
+    read = read_numbers(column, rows(column), ("n.d.", "9.9"), decimal_comma=True)
+    assert read.complaints == (
+        "2 cells have a decimal point, the other cells of this column a comma; first '1.5' (row 3), '2.5' (row 5). "
+        "Write them alike.",
     )
 
 
@@ -61,7 +70,7 @@ def test_codes_for_missing_match_numbers_and_texts() -> None:
     column = pd.Series(["99", "99.0", "k.A.", "9"])
     read = read_numbers(column, rows(column), missing=(99.0, "k.A."))
     np.testing.assert_array_equal(read.values, [np.nan, np.nan, np.nan, 9])
-    assert read.notes == ("3 cells with a code under `missing:` read as missing",)
+    assert [str(note) for note in read.notes] == ["3 cells with codes 99, 'k.A.' read as missing"]
 
 
 def test_whole_numbers_may_be_written_as_decimals() -> None:

@@ -84,17 +84,17 @@ def test_good_bytes_are_kept_and_used_again(tmp_path: Path, monkeypatch: pytest.
         (
             "truncated",
             "dataset 'truncated': no connection to {url}. "
-            "Try again with a connection, or put truncated.csv into a folder and set ALLIANCE_DATA to it.",
+            "Try again with a connection, or download {url} elsewhere, save it as truncated.csv in a folder and set ALLIANCE_DATA to that folder.",
         ),
         (
             "gone",
             "dataset 'gone': {url} answers 404. "
-            "Try again with a connection, or put gone.csv into a folder and set ALLIANCE_DATA to it.",
+            "Try again with a connection, or download {url} elsewhere, save it as gone.csv in a folder and set ALLIANCE_DATA to that folder.",
         ),
         (
             "offline",
             "dataset 'offline': no connection to {url}. "
-            "Try again with a connection, or put offline.csv into a folder and set ALLIANCE_DATA to it.",
+            "Try again with a connection, or download {url} elsewhere, save it as offline.csv in a folder and set ALLIANCE_DATA to that folder.",
         ),
     ],
 )
@@ -113,6 +113,17 @@ def test_a_folder_that_cannot_be_made_is_named_as_such(tmp_path: Path) -> None:
     assert str(raised.value) == (
         "dataset 'good': cannot be written (Not a directory). Set ALLIANCE_DATA to a folder you may write to."
     )
+
+
+@pytest.mark.usefixtures("served")
+def test_a_folder_named_by_mistake_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLIANCE_DATA", str(tmp_path / "nope" / "x"))
+    with pytest.raises(DataError) as raised:
+        fetch("good")
+    assert str(raised.value) == (
+        f"ALLIANCE_DATA: there is no folder {tmp_path / 'nope' / 'x'}. Make it, or name another one."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("served")

@@ -106,6 +106,32 @@ CASES = {
         HEAD + "columns: {hope: h}\nmeasures:\n  hope: {range: [0, 1], higher_is_worse: no}\n",
         "line 2: columns.hope is a measure. Name its column under measures.hope.column.",
     ),
+    "unknown question": (
+        HEAD + "plan: {primary: 99}\n",
+        "line 2: plan.primary must be the number of a question (01, 02), got '99'.",
+    ),
+    "direction that is no flag": (
+        HEAD + "measures:\n  hope: {range: [0, 1], higher_is_worse: ja}\n",
+        "line 3: measures.hope.higher_is_worse must be true or false, got 'ja'.",
+    ),
+    "range that is no range": (
+        HEAD + "measures:\n  hope: {range: 5, higher_is_worse: no, items: [h1, h2], reverse: [h2]}\n",
+        "line 3: measures.hope.range must be [lowest, highest] or null, got '5'.",
+    ),
+    "misspelt key that is required": ("dta: a.csv\n", "line 1: dta is not a key; nearest: data."),
+    "misspelt range": (
+        HEAD + "measures:\n  hope: {rnge: [0, 1], higher_is_worse: no}\n",
+        "line 3: measures.hope.rnge is not a key; nearest: range.",
+    ),
+    "misspelt instrument key": (
+        HEAD + "measures:\n  symptoms: {instrumnt: PHQ-9}\n",
+        "line 3: measures.symptoms.instrumnt is not a key; nearest: instrument.",
+    ),
+    "unknown instrument, direction too": (
+        HEAD + "measures:\n  symptoms: {instrument: PHQ9}\n",
+        "line 3: measures.symptoms.instrument 'PHQ9' is not known; nearest: PHQ-9. "
+        "Correct it, or add `range: [lowest, highest]`.",
+    ),
     "twice": (HEAD + "data: b.csv\n", "line 2: data stands twice, first in line 1. Keep one of them."),
 }
 
@@ -150,11 +176,11 @@ def test_broken_yaml_is_one_sentence_with_the_line(tmp_path: Path, text: str, se
 
 def test_words_that_yaml_takes_for_something_else_stay_names(tmp_path: Path) -> None:
     path = tmp_path / "study.yml"
-    path.write_text("data: a.csv\ncolumns: {client: No, session: 1e2}\nplan: {primary: 08, sesoi: {within: 0.1}}\n")
+    path.write_text("data: a.csv\ncolumns: {client: No, session: 1e2}\nplan: {primary: 02, sesoi: {within: 0.1}}\n")
     definition, wrong, _ = read_definition(path)
     assert (definition.columns, definition.plan, wrong) == (
         {"client": "No", "session": "1e2"},
-        {"primary": "08", "sesoi": {"within": 0.1}},
+        {"primary": "02", "sesoi": {"within": 0.1}},
         [],
     )
 
@@ -190,3 +216,18 @@ def test_a_stated_range_of_an_unknown_instrument_is_enough(tmp_path: Path) -> No
     assert notes == [
         "hope: the instrument HOPE-X is unknown to the package; range and direction are as study.yml says."
     ]
+
+
+def test_range_and_direction_are_asked_for_together(tmp_path: Path) -> None:
+    assert problems(tmp_path, HEAD + "measures:\n  hope: {}\n") == [
+        "line 3: measures.hope.range is missing; add `range: [lowest, highest]`, or `range: null` for values "
+        "without limits.",
+        "line 3: measures.hope.higher_is_worse is missing; write true or false. The direction is never guessed.",
+    ]
+
+
+def test_a_stated_label_stands_on_the_axes(tmp_path: Path) -> None:
+    path = tmp_path / "study.yml"
+    path.write_text("data: a.csv\nmeasures:\n  symptoms: {instrument: PHQ-9, label: Depression}\n")
+    symptoms = read_definition(path)[0].measures["symptoms"]
+    assert (symptoms.label, symptoms.unit) == ("Depression", "Depression sum (0 to 27)")

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from small_study import STUDY, Writer
 
+from alliance_analysis.study.feasibility import count_pairs
 from alliance_analysis.study.studyfile import load_study
 
 
@@ -23,7 +24,8 @@ BOTH = "An alliance rating (alliance_client, alliance_therapist, alliance_observ
 def test_enough_clients_with_enough_sessions(write: Writer, good_frame: pd.DataFrame) -> None:
     assert answer(write, good_frame) == [
         True,
-        "12 of 12 clients have 3 or more sessions with alliance_client and symptoms; in 12 of them both vary.",
+        "12 of 12 clients have 3 or more sessions with alliance_client and symptoms; in 12 of them both vary; "
+        "36 pairs of consecutive sessions from 12 clients.",
         "",
     ]
 
@@ -73,5 +75,80 @@ def test_the_clients_rating_is_preferred_and_another_one_will_do(write: Writer, 
     renamed = good_frame.rename(columns={"alliance_client": "alliance_therapist"})
     assert answer(write, renamed, study)[:2] == [
         True,
-        "12 of 12 clients have 3 or more sessions with alliance_therapist and symptoms; in 12 of them both vary.",
+        "12 of 12 clients have 3 or more sessions with alliance_therapist and symptoms; in 12 of them both vary; "
+        "36 pairs of consecutive sessions from 12 clients.",
     ]
+
+
+PAIRS = "At least 30 pairs of consecutive sessions with both, from at least 10 clients."
+HAVE = "12 of 12 clients have 3 or more sessions with alliance_client and symptoms"
+
+
+def test_forms_at_every_second_session_have_no_session_before(write: Writer, good_frame: pd.DataFrame) -> None:
+    sparse = good_frame.assign(session=2 * good_frame["session"] - 1)
+    assert answer(write, sparse) == [
+        False,
+        f"{HAVE}, but no two consecutive sessions (such as 1 and 2) of a client have both.",
+        PAIRS,
+    ]
+
+
+def test_too_few_pairs_are_counted(write: Writer, good_frame: pd.DataFrame) -> None:
+    late = good_frame.assign(session=good_frame["session"].replace({3: 5, 4: 7}))
+    assert answer(write, late) == [
+        False,
+        f"{HAVE}, but there are only 12 pairs of consecutive sessions from 12 clients; "
+        "at least 30 from 10 clients are needed.",
+        PAIRS,
+    ]
+
+
+def test_pairs_of_a_few_clients_are_not_enough(write: Writer, good_frame: pd.DataFrame) -> None:
+    few = good_frame["client"] < "c09"
+    spaced = good_frame.assign(session=good_frame["session"].where(few, 2 * good_frame["session"]))
+    more = pd.concat([spaced, spaced[few].assign(session=spaced["session"] + 4)])
+    assert answer(write, more)[1] == (
+        f"{HAVE}, but there are only 63 pairs of consecutive sessions from 9 clients; "
+        "at least 30 from 10 clients are needed."
+    )
+
+
+def test_occasions_after_treatment_are_no_sessions(write: Writer, good_frame: pd.DataFrame) -> None:
+    phases = good_frame.assign(phase=good_frame["session"].map({1: "treatment", 2: "treatment"}).fillna("follow_up"))
+    assert answer(write, phases)[1] == (
+        "0 of 12 clients have 3 or more sessions with alliance_client and symptoms, and in 0 of them both vary; "
+        "at least 10 are needed."
+    )
+
+
+def test_two_dates_too_far_apart_make_no_pair(write: Writer, good_frame: pd.DataFrame) -> None:
+    dated = good_frame.assign(date=[f"2024-{session:02d}-01" for session in good_frame["session"]])
+    assert answer(write, dated, STUDY + "report: {max_gap_days: 7}\n")[:2] == [
+        False,
+        f"{HAVE}, but no two consecutive sessions (such as 1 and 2) of a client have both.",
+    ]
+    assert answer(write, dated, STUDY + "report: {max_gap_days: 31}\n")[0]
+
+
+def test_a_pair_is_the_session_before_with_the_same_therapist() -> None:
+    frame = pd.DataFrame(
+        {
+            "client": ["a"] * 6 + ["b"] * 2,
+            "therapist": ["t"] * 4 + ["u"] * 2 + ["t"] * 2,
+            "session": [0, 1, 2, 4, 5, 6, 1, 2],
+            "alliance_client": [3, 3, 3, 3, 3, 3, None, 3],
+            "symptoms": [9.0] * 8,
+        }
+    )
+    # the intake is no session, 4 has no 3, 5 has another therapist, b's session 1 has no alliance
+    assert count_pairs(frame, "alliance_client", same_session=False).to_dict() == {"a": 2}
+    assert count_pairs(frame, "alliance_client", same_session=True).to_dict() == {"a": 2, "b": 1}
+
+
+def test_alliance_before_and_symptoms_after_pair_within_the_session(write: Writer, good_frame: pd.DataFrame) -> None:
+    study = STUDY.replace("collected: after", "collected: x").replace("collected: before", "collected: after")
+    gone = good_frame.assign(alliance_client=good_frame["alliance_client"].where(good_frame["session"] > 1))
+    assert answer(write, gone, study.replace("collected: x", "collected: before"))[1].endswith(
+        "36 pairs of consecutive sessions from 12 clients."
+    )
+    assert answer(write, gone)[1].endswith("; at least 30 from 10 clients are needed.")

@@ -71,6 +71,28 @@ def test_cells_stay_as_written(tmp_path: Path) -> None:
             b"a,b\n1,2,3\n",
             "x.csv: row 2 has 3 cells, the header has 2. Put texts that contain the separator in quotes.",
         ),
+        (
+            "x.csv",
+            b"a,b,c\n1,2,3\n1,2\n",
+            "x.csv: row 3 has 2 cells, the header has 3. Save the file again; an empty cell needs its separator too.",
+        ),
+        (
+            "x.csv",
+            b"a,b,c\n" + b"1,2\n1\n1,,\n\n" * 3,
+            "x.csv: 6 rows have fewer cells than the header, which has 3; first row 2 (2 cells), row 3 (1 cell), "
+            "row 6 (2 cells), row 7 (1 cell), row 10 (2 cells). "
+            "Save the file again; an empty cell needs its separator too.",
+        ),
+        (
+            "x.csv",
+            b"\na,b\n1,2\n",
+            "x.csv: row 1 is empty; it must hold the names of the columns. Delete what is above them.",
+        ),
+        (
+            "x.csv",
+            b",,\na,b,c\n1,2,3\n",
+            "x.csv: row 1 is empty; it must hold the names of the columns. Delete what is above them.",
+        ),
         ("x.csv", b'a,b\n1,"2\n', "x.csv: a quotation mark opened in row 2 is never closed. Close it."),
         ("x.csv", b"a,a\n1,2\n", "x.csv: 1 column name repeated; first 'a'. Rename one of them."),
         ("x.csv", b"a,\n1,2\n", "x.csv: column 2 has cells but no name in row 1. Give every column a name."),
@@ -96,6 +118,30 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
     assert str(raised.value) == (
         "session.xlsx: there is no such file beside the study file; nearest: sessions.xlsx. Correct the name in "
         "study.yml."
+    )
+
+
+def test_a_separator_at_the_end_of_the_header_asks_for_no_cell(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "x.csv", b"a,b,\n1,2\n3,4,\n"))
+    assert table.frame.to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
+
+
+def test_a_missing_file_in_another_folder_is_named_with_the_place_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        read_table(tmp_path / "raw" / "session.csv", "raw/session.csv")
+    assert str(raised.value) == (
+        f"raw/session.csv: there is no such file at {tmp_path / 'raw' / 'session.csv'}. Correct the name in study.yml."
+    )
+
+
+def test_an_empty_first_row_of_a_sheet_is_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active["A2"], book.active["B2"], book.active["A3"], book.active["B3"] = "client", "score", 7, 1
+    book.save(tmp_path / "x.xlsx")
+    with pytest.raises(DataError) as raised:
+        read_table(tmp_path / "x.xlsx")
+    assert str(raised.value) == (
+        "x.xlsx: row 1 is empty; it must hold the names of the columns. Delete what is above them."
     )
 
 

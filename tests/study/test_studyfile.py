@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +83,7 @@ def test_codes_for_missing_are_counted_in_the_notes(write: Writer) -> None:
     study = load_study(path)
     assert int(study.sessions[["alliance_client", "symptoms"]].isna().to_numpy().sum()) == 3
     assert study.notes == (
-        "sessions.csv, alliance_client: 1 cell with a code under `missing:` read as missing.",
-        "sessions.csv, symptoms: 1 cell with a code under `missing:` read as missing.",
+        "sessions.csv, alliance_client and symptoms: 2 cells with codes 99, 'k.A.' read as missing.",
     )
 
 
@@ -214,12 +214,39 @@ def test_hostile_names_and_cells_stay_data(write: Writer) -> None:
     assert loaded.measures["hope"].unit == "<b> (0 to 9)"
 
 
-def test_name_is_safe_for_a_folder(tmp_path: Path, good_frame: pd.DataFrame) -> None:
-    folder = tmp_path / "Größe & Co. <2024>"
-    folder.mkdir()
-    assert load_frame(folder, good_frame).name == "grosse-co-2024"
-    (folder / "study.yml").rename(folder / "Pilot A.yml")
-    assert load_study(folder / "Pilot A.yml").name == "pilot-a"
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("Pilot A & Co. <2024>", "pilot-a-co-2024"),
+        ("Größe", "grosse-"),
+        ("Köln", "koln-"),
+        ("研究", "study-"),
+        ("調査", "study-"),
+        ("Clinic 研究", "clinic-"),
+        ("a" * 70, "a" * 60 + "-"),
+    ],
+)
+def test_name_is_safe_for_a_folder_and_its_own(
+    tmp_path: Path, good_frame: pd.DataFrame, folder: str, name: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    digits = hashlib.sha256(folder.encode()).hexdigest()[:6] if name.endswith("-") else ""
+    assert load_frame(tmp_path / folder, good_frame).name == name + digits
+
+
+def test_both_spellings_of_a_letter_give_one_name(tmp_path: Path, good_frame: pd.DataFrame) -> None:
+    names = set()
+    for form in ("NFC", "NFD"):
+        folder = tmp_path / form / unicodedata.normalize(form, "Köln")
+        folder.mkdir(parents=True)
+        names.add(load_frame(folder, good_frame).name)
+    assert len(names) == 1
+
+
+def test_the_study_file_names_the_study_unless_it_is_called_study(tmp_path: Path, good_frame: pd.DataFrame) -> None:
+    load_frame(tmp_path, good_frame)
+    (tmp_path / "study.yml").rename(tmp_path / "Pilot A.yml")
+    assert load_study(tmp_path / "Pilot A.yml").name == "pilot-a"
 
 
 def test_registered_names_are_found_and_an_existing_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +299,141 @@ def test_a_subscale_is_collected_when_its_scale_is(write: Writer) -> None:
     assert load_study(write(study, sessions)).measures["alliance_client_bond"].collected == "after"
 
 
+EXTRA = STUDY + "  hope: {range: [0, 9], higher_is_worse: false}\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "note"),
+    [
+        ("3", "sessions.csv, hope: all 7 values are 3; no question can use it."),
+        ("", "sessions.csv, hope: all 7 values are missing; no question can use it."),
+    ],
+)
+def test_a_further_measure_without_information_is_a_note(write: Writer, cell: str, note: str) -> None:
+    first, *rest = SESSIONS.splitlines()
+    study = load_study(write(EXTRA, "\n".join([f"{first},hope", *(f"{line},{cell}" for line in rest)])))
+    assert study.notes == (note,)
+    assert study.core_measures == ("alliance_client", "symptoms")
+
+
+def test_a_measure_of_the_clients_may_be_constant(write: Writer) -> None:
+    clients = "client,hope,symptoms_post\nc1,3,\nc2,3,\nc3,3,\n"
+    study = load_study(write(EXTRA + "clients: clients.csv\n", SESSIONS, clients_csv=clients))
+    assert study.notes == (
+        "clients.csv, hope: all 3 values are 3; no question can use it.",
+        "clients.csv, symptoms_post: all 3 values are missing; no question can use it.",
+    )
+
+
+def test_files_of_one_name_in_two_folders_are_kept_apart(tmp_path: Path) -> None:
+    for folder, column in (("client", "alliance_client"), ("clinic", "symptoms")):
+        (tmp_path / folder).mkdir()
+        text = f"client,session,{column}\nc1,1,3\nc1,2,4\n"
+        (tmp_path / folder / "forms.csv").write_text(text, encoding="utf-8")
+    study = STUDY.replace("sessions.csv", "[client/forms.csv, clinic/forms.csv]")
+    (tmp_path / "study.yml").write_text(study, encoding="utf-8")
+    loaded = load_study(tmp_path)
+    expected = {
+        name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        for name in ("study.yml", "client/forms.csv", "clinic/forms.csv")
+    }
+    assert loaded.files == expected
+    assert loaded.notes == (
+        "clinic/forms.csv: joined on client, session; 2 rows in both, 0 only in the other files, 0 only in this one.",
+    )
+
+
+def test_the_measures_of_the_sessions_and_the_core_of_them(write: Writer) -> None:
+    study = EXTRA + "  alliance_client_bond: {instrument: WAI-SR, column: bond, collected: after}\n"
+    sessions = "client,session,alliance_client,symptoms,hope,bond\nc1,1,3,7,5,2\nc1,2,4,8,5,3\nc2,1,4,8,6,3\n"
+    clients = "client,symptoms_post\nc1,3\nc2,4\n"
+    loaded = load_study(write(study + "clients: clients.csv\n", sessions, clients_csv=clients))
+    assert loaded.session_measures == ("alliance_client", "symptoms", "hope", "alliance_client_bond")
+    assert loaded.core_measures == ("alliance_client", "symptoms")
+    assert loaded.ranges == {
+        "alliance_client": (1, 5),
+        "symptoms": (0, 27),
+        "hope": (0, 9),
+        "alliance_client_bond": (1, 5),
+        "symptoms_post": (0, 27),
+    }
+
+
+def test_a_study_without_measures_has_none_at_its_core(write: Writer) -> None:
+    loaded = load_study(write("data: sessions.csv\n"))
+    assert (loaded.session_measures, loaded.core_measures, loaded.ranges) == ((), (), {})
+    assert list(loaded.describe_measures()) == ["measure", "scale", "higher_is", "collected", "recall_days"]
+    assert loaded.describe_measures().empty
+
+
+def test_one_session_per_client_has_no_core(write: Writer) -> None:
+    sessions = "client,session,alliance_client,symptoms\nc1,1,3,7\nc2,1,4,8\n"
+    assert load_study(write(STUDY, sessions)).core_measures == ()
+
+
+def test_timing_is_what_choose_timing_asks_for(write: Writer) -> None:
+    assert load_study(write()).timing("alliance_client") == {
+        "alliance_collected": "after",
+        "symptoms_collected": "before",
+        "recall_days": 14,
+    }
+
+
+def test_the_direction_of_a_measure_is_as_stated(write: Writer) -> None:
+    study = load_study(write())
+    assert (study.higher_is_worse("symptoms"), study.higher_is_worse("alliance_client")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "symptom",
+            "symptom: the study has no such measure; nearest: symptoms. Add it under `measures:` in study.yml.",
+        ),
+        (
+            "zzz",
+            "zzz: the study has no such measure; it has alliance_client, symptoms. "
+            "Add it under `measures:` in study.yml.",
+        ),
+    ],
+)
+def test_a_measure_the_study_lacks_is_named_with_the_nearest(write: Writer, name: str, sentence: str) -> None:
+    study = load_study(write())
+    for ask in (study.higher_is_worse, study.timing):
+        with pytest.raises(DataError) as raised:
+            ask(name)
+        assert str(raised.value) == sentence
+
+
+def test_notes_and_measures_become_tables(write: Writer) -> None:
+    study = load_study(write())
+    assert study.describe_notes()["note"].tolist() == ["nothing was changed, dropped or left out"]
+    assert study.describe_measures().fillna({"recall_days": 0}).to_dict("list") == {
+        "measure": ["alliance_client", "symptoms"],
+        "scale": ["WAI-SR mean (1 to 5)", "PHQ-9 sum (0 to 27)"],
+        "higher_is": ["better", "worse"],
+        "collected": ["after", "before"],
+        "recall_days": [0, 14],
+    }
+
+
+def test_notes_on_items_are_few(write: Writer) -> None:
+    items = [f"w{number}" for number in range(1, 13)]
+    study = STUDY.replace("{instrument: WAI-SR,", f"{{instrument: WAI-SR, items: [{', '.join(items)}],")
+    answers = [[99, 1, 2, 3, 2, 3, 2, 3, 2, 1, 3, 99], [5, 5, 4, 3, 4, 3, 4, 3, 4, 5, 99, 5]]
+    lines = [",".join(map(str, ["c1", number + 1, *row, 7 + number])) for number, row in enumerate(answers)]
+    text = "\n".join([",".join(["client", "session", *items, "symptoms"]), *lines, ""])
+    assert load_study(write(study + "missing: 99\n", text)).notes == (
+        "sessions.csv, w1, w11 and w12: 3 cells with code 99 read as missing.",
+        "alliance_client: scored as mean of 12 items; 2 scores from incomplete answers by the mean of the answered "
+        "items.",
+        "alliance_client_goal, alliance_client_task and alliance_client_bond: each scored as mean of 4 items; "
+        "1 score from incomplete answers by the mean of the answered items; 1 row with fewer than 75% answered got no "
+        "score.",
+    )
+
+
 CELLS = st.one_of(
     st.sampled_from(
         ["", "1", "2", "3.5", "-1", "99", "NA", "five", "1,5", "inf", "1e400", "=A1", "</script>", '"', "\x00", "c1"]
@@ -306,3 +468,18 @@ def test_any_study_file_loads_or_raises_an_error_with_a_message(tmp_path: Path, 
     (tmp_path / "study.yml").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(DataError, match=r"^study.yml"):
         load_study(tmp_path / "study.yml")
+
+
+def test_an_absolute_path_of_a_data_file_stays_on_the_machine(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "sessions.csv").write_text("client,session,wai,phq\na,1,3,9\na,2,4,7\n", encoding="utf-8")
+    (tmp_path / "study.yml").write_text(
+        f"study: {{title: T}}\ndata: {(elsewhere / 'sessions.csv').as_posix()}\nmeasures:\n"
+        "  alliance_client: {instrument: WAI-SR, column: wai, score: mean, collected: after}\n"
+        "  symptoms: {instrument: PHQ-9, column: phq, collected: before}\n",
+        encoding="utf-8",
+    )
+    study = load_study(tmp_path / "study.yml")
+    assert set(study.files) == {"study.yml", "sessions.csv"}
+    assert str(elsewhere) not in " ".join(study.notes)

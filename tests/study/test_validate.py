@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from small_study import SESSIONS, STUDY
@@ -50,7 +51,7 @@ CASES = {
     "out of range": (
         changed("4,11", "99,11"),
         "alliance_client: 1 value outside 1 to 5; first 99 (row 3). "
-        "If 99 means missing, add it under `missing:` in study.yml.",
+        "Correct it. If 99 means missing, add it under `missing:` in study.yml.",
     ),
     "text": (
         changed("4,11", "4,five"),
@@ -85,7 +86,7 @@ def test_each_problem_of_the_sessions_has_its_sentence(message: Message, session
 def test_a_measure_without_values_is_a_problem(message: Message) -> None:
     sessions = "client,therapist,session,alliance_client,symptoms\nc1,t1,1,3,\nc1,t1,2,4,\n"
     assert message(STUDY, sessions) == (
-        "sessions.csv has 1 problem.\n  symptoms: all 2 values are missing; a measure needs values. "
+        "sessions.csv has 1 problem.\n  symptoms: all 2 values are missing; a measure has to vary. "
         "Correct the column, or delete the measure from study.yml."
     )
 
@@ -105,7 +106,7 @@ def test_a_text_cell_does_not_hide_an_impossible_value_in_the_same_column(messag
         "  symptoms: 'five' is not a number (row 3). "
         "Correct it, or add it under `missing:` in study.yml if it means missing.\n"
         "  symptoms: 1 value outside 0 to 27; first 99 (row 4). "
-        "If 99 means missing, add it under `missing:` in study.yml."
+        "Correct it. If 99 means missing, add it under `missing:` in study.yml."
     )
 
 
@@ -116,7 +117,7 @@ def test_examples_are_at_most_five_but_the_count_is_always_there(message: Messag
     ) == (
         "sessions.csv has 1 problem.\n"
         "  symptoms: 8 values outside 0 to 27; first 101 (row 2), 102 (row 3), 103 (row 4), 104 (row 5), 105 (row 6). "
-        "If 101 means missing, add it under `missing:` in study.yml."
+        "Correct them. If 101 means missing, add it under `missing:` in study.yml."
     )
 
 
@@ -183,7 +184,7 @@ def test_problems_of_the_clients_file_have_their_own_heading(message: Message) -
         "  status: 2 cells are not one of the allowed words completed, dropout, referred, ongoing; "
         "first 'finished' (row 2), 'dropot' (row 4). Use one of them.\n"
         "  symptoms_post: 1 value outside 0 to 27; first 99 (row 2). "
-        "If 99 means missing, add it under `missing:` in study.yml."
+        "Correct it. If 99 means missing, add it under `missing:` in study.yml."
     )
 
 
@@ -265,7 +266,7 @@ c2,t1,0.5,2,20
         "  symptoms: 'five' is not a number (row 3). "
         "Correct it, or add it under `missing:` in study.yml if it means missing.\n"
         "  symptoms: 1 value outside 0 to 27; first 99 (row 4). "
-        "If 99 means missing, add it under `missing:` in study.yml.\n"
+        "Correct it. If 99 means missing, add it under `missing:` in study.yml.\n"
         "clients.csv has 1 problem.\n"
         "  status: 'gone' is not one of the allowed words completed, dropout, referred, ongoing (row 2). Use one "
         "of them."
@@ -324,3 +325,50 @@ def test_a_missing_data_file_is_told_beside_the_other_problems(message: Message)
         "session.csv has 1 problem.\n"
         "  file: there is no such file beside the study file; nearest: sessions.csv. Correct the name in study.yml."
     )
+
+
+def test_a_row_that_breaks_off_is_a_problem_of_the_file(message: Message) -> None:
+    assert message(STUDY, changed("c1,t1,2,4,11", "c1,t1,2")) == (
+        "sessions.csv has 1 problem.\n  file: row 3 has 3 cells, the header has 5. "
+        "Save the file again; an empty cell needs its separator too."
+    )
+
+
+def test_a_misspelt_key_is_told_once(message: Message) -> None:
+    assert message(STUDY.replace("collected: before", "colected: before")) == (
+        "study.yml has 1 problem.\n  line 5: measures.symptoms.colected is not a key; nearest: collected, centred."
+    )
+
+
+def test_misspelt_columns_are_told_once(message: Message) -> None:
+    study = STUDY.replace("measures:", "colums: {client: person}\nmeasures:")
+    assert message(study, changed("client,", "person,")) == (
+        "study.yml has 1 problem.\n  line 3: colums is not a key; nearest: columns."
+    )
+
+
+def test_a_misspelt_column_of_a_measure_is_told_once(message: Message) -> None:
+    study = STUDY.replace("{instrument: PHQ-9,", "{instrument: PHQ-9, colum: phq,")
+    assert message(study, changed("symptoms", "phq")) == (
+        "study.yml has 1 problem.\n  line 5: measures.symptoms.colum is not a key; nearest: column."
+    )
+
+
+def test_a_long_list_of_columns_says_that_it_is_cut(message: Message) -> None:
+    header = ",".join(f"v{number}" for number in range(1, 11))
+    study = "data: sessions.csv\n"
+    assert message(study, f"client,{header}\nc1,{header}\n") == (
+        "sessions.csv has 1 problem.\n"
+        "  session: there is no such column; the file has 'client', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7', …. "
+        "Add `session: its name` under `columns:` in study.yml."
+    )
+
+
+def test_a_missing_file_in_a_folder_is_told_with_its_path(write: Callable[..., Path], tmp_path: Path) -> None:
+    path = write(STUDY.replace("sessions.csv", "raw/sessions.csv"))
+    assert [(problem.file, problem.text) for problem in check_study(path)] == [
+        (
+            "raw/sessions.csv",
+            f"there is no such file at {tmp_path / 'raw' / 'sessions.csv'}. Correct the name in study.yml.",
+        )
+    ]
