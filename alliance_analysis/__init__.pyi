@@ -12,7 +12,7 @@ from .analyses.prospective import compare_time_shapes as compare_time_shapes
 from .analyses.prospective import fit_literature_models as fit_literature_models
 from .analyses.prospective import literature_formulas as literature_formulas
 from .analyses.prospective import pair_sessions as pair_sessions
-from .analyses.prospective import usual_gap_days as usual_gap_days
+from .analyses.prospective import short_gap_days as short_gap_days
 from .check import check_early_alliance as check_early_alliance
 from .check import check_fit as check_fit
 from .check import check_measures as check_measures
@@ -40,6 +40,7 @@ from .prepare import add_lag as add_lag
 from .prepare import add_time as add_time
 from .prepare import add_within_between as add_within_between
 from .prepare import grand_mean as grand_mean
+from .prepare import keep_treatment as keep_treatment
 from .prepare import stack_raters as stack_raters
 from .prepare import within_sd as within_sd
 from .published import Estimand as Estimand
@@ -50,6 +51,7 @@ from .published import load_published as load_published
 from .report.page import open_report as open_report
 from .report.run import run_reports as run_reports
 from .report.text import METRIC_BIAS as METRIC_BIAS
+from .report.text import METRIC_RELIABILITY as METRIC_RELIABILITY
 from .report.text import METRIC_WITHIN as METRIC_WITHIN
 from .report.text import describe_attendance as describe_attendance
 from .report.text import describe_binned as describe_binned

@@ -82,7 +82,8 @@ def test_results_follow_the_schema_and_hold_the_estimates(example):
     terms = {(row["model"], row["term"]): row for row in results["estimates"]}
     r = terms["early alliance and end state", "r"]
     assert r["level"] == "between"
-    assert r["n_clients"] == 196
+    study = load_study("example")
+    assert r["n_clients"] == fit_early_alliance(study.sessions, study.clients).n_clients
     assert r["conf_low"] < r["estimate"] < r["conf_high"] < 0
 
 

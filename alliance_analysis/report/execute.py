@@ -7,11 +7,12 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alliance_analysis import errors
+from alliance_analysis.report.html import split_headings
 
 _OWN_ERRORS = {name for name in vars(errors) if name.endswith("Error")}
 # a DataError may quote ids and scores: it goes to the terminal, never into a file of the run
@@ -19,7 +20,10 @@ _LOGGED_ERRORS = {"ModelError", "ReportError", "AllianceError"}
 # optional imports of papermill's that are never used here: 2.9 s with JupyterLab installed, 0.4 s always
 _UNUSED_IMPORTS = ("rfc3987_syntax", "pyarrow.fs")
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
-_TAGS = {"parameters", "injected-parameters"}
+_INJECTED = "injected-parameters"  # papermill's own cell, which the user's notebook does not have
+_TAGS = {"parameters", _INJECTED}
+SEE_DEBUG = "run again with --debug for Python's own message"
+_ON_TERMINAL = "its message may name clients and is shown on the terminal only"
 
 
 class NotebookError(Exception):
@@ -117,21 +121,51 @@ def _run(source: Path, partial: Path, parameters: Mapping[str, Any], cwd: str) -
             config=Config(KernelManager={"transport_encryption": "auto"}),  # else ipykernel warns at each start
         )
     except PapermillExecutionError as error:
-        raise _failed_cell(error) from None
+        raise _failed_cell(error, _place_of_failure(partial)) from None
     except DeadKernelError:
         raise NotebookError("its kernel ended before the notebook did (killed, or out of memory)") from None
 
 
-def _failed_cell(error: Any) -> NotebookError:
-    where = f"cell {error.exec_count or error.cell_index + 1}"
+def _place_of_failure(partial: Path) -> str:
+    import nbformat
+
+    cells = nbformat.read(partial, as_version=4).cells
+    return place(cells, next((index for index, cell in enumerate(cells) if _has_error(cell)), len(cells) - 1))
+
+
+def place(cells: Sequence[Any], index: int) -> str:
+    """Say in words where a cell stands: its section, and its number among the code cells of the user's own notebook.
+
+    Examples
+    --------
+    >>> import nbformat.v4 as v4
+    >>> place([v4.new_markdown_cell("## Model"), v4.new_code_cell("1/0")], 1)
+    "in section 'Model', code cell 1"
+    """
+    before = [cell for cell in cells[: index + 1] if _INJECTED not in cell.metadata.get("tags", [])]
+    headings = [
+        title
+        for cell in before
+        if cell.cell_type == "markdown"
+        for level, title, _ in split_headings(cell.source)
+        if level == 2
+    ]
+    section = f"in section {headings[-1]!r}" if headings else "before the first section"
+    return f"{section}, code cell {sum(cell.cell_type == 'code' for cell in before)}"
+
+
+def _has_error(cell: Any) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def _failed_cell(error: Any, where: str) -> NotebookError:
     first = str(error.evalue).splitlines()[0] if error.evalue else ""
     details = "\n".join(error.traceback)
     if error.ename not in _OWN_ERRORS:
-        return NotebookError(f"{where}: {error.ename}", details=details)
-    line = f"{where}: {error.ename}: {error.evalue}"
-    return NotebookError(
-        line, f"{where}: {error.ename}" + (f": {first}" if error.ename in _LOGGED_ERRORS else ""), details
-    )
+        return NotebookError(f"{where}: {error.ename}; {SEE_DEBUG}", details=details)
+    named = f"{where}: {error.ename}"
+    logged = f"{named}: {first}" if error.ename in _LOGGED_ERRORS else f"{named}; {_ON_TERMINAL}"
+    return NotebookError(f"{named}: {error.evalue}", logged, details)
 
 
 def check_complete(notebook: Any) -> None:
@@ -141,11 +175,11 @@ def check_complete(notebook: Any) -> None:
     ------
     NotebookError
     """
-    for index, cell in enumerate(notebook.cells, start=1):
+    for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
-            raise NotebookError(f"cell {index} was never run: an earlier cell ended the notebook")
-        if any(output.output_type == "error" for output in cell.get("outputs", [])):
-            raise NotebookError(f"cell {index} ended the notebook early")
+            raise NotebookError(f"{place(notebook.cells, index)}: never run, an earlier cell ended the notebook")
+        if _has_error(cell):
+            raise NotebookError(f"{place(notebook.cells, index)}: ended the notebook early")
 
 
 def clean_notebook(notebook: Any) -> Any:

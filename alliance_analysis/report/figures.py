@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS_AS_SVG = 2000  # above it a vector file is bigger and slower to show than a bitmap
+_LEAST_READABLE = 512  # pixels: a broader picture scrolls on a small screen before its text becomes too small
 FIGURE_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "alliance_analysis",  # else the ids in an SVG differ from run to run
     "text.parse_math": False,  # a label such as "$\alpha" is text, never mathematics
@@ -64,8 +65,10 @@ def figure_html(figure: Figure, *, alt: str, caption: str, label: str, simulated
     source = _picture(figure, "svg" if count_marks(figure) <= MARKS_AS_SVG else "png")
     width = round(figure.get_figwidth() * 96)
     plt.close(figure)
+    kind = "picture broad" if width > _LEAST_READABLE else "picture"
     return (
-        f'<figure class="picture"><img src="{source}" alt="{escape(alt)}" width="{width}">'
+        f'<figure class="{kind}"><div class="box" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f'<img src="{source}" alt="{escape(alt)}" width="{width}"></div>'
         f"<figcaption><b>{escape(label)}.</b> {escape(caption)}</figcaption></figure>"
     )
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.results import FAILED, to_json
+from alliance_analysis.study.studyfile import Study
 
-_PARTIAL = (".partial.ipynb", ".part")
+RUN_SCHEMA = "alliance-run/1"
+_OWN_FOLDERS = ("executed", "logs")
+# a folder with nothing else counts as empty: file managers leave these, a killed run the last
+_NO_CONTENT = (".DS_Store", "Thumbs.db", "desktop.ini", "run.json.part")
 
 
 @dataclass(frozen=True)
@@ -58,24 +63,28 @@ class RunFolder:
         content = read_json(self.results(stem))
         return self.page(stem).is_file() and content is not None and content.get("status") != FAILED
 
-    def remove_partials(self) -> None:
-        """Remove what an interrupted run left half-written."""
-        for folder in (self.path, self.path / "executed", self.path / "logs"):
-            for file in folder.iterdir() if folder.is_dir() else ():
-                if file.name.endswith(_PARTIAL):
-                    file.unlink(missing_ok=True)
+    def remove_partials(self, notebooks: Mapping[str, str]) -> None:
+        """Remove what an interrupted run left half-written of these notebooks (number -> stem), and nothing else."""
+        whole = [self.index, self.run_json, self.times_json]
+        for number, stem in notebooks.items():
+            self.partial(stem).unlink(missing_ok=True)
+            whole += [self.page(stem), self.results(stem), self.executed(stem), self.log(number)]
+        for file in whole:
+            _part(file).unlink(missing_ok=True)
 
 
-def open_folder(path: Path) -> RunFolder:
-    """Make a run folder, or take an existing one, and prove that it can be written to.
+def open_folder(path: Path, study: Study) -> RunFolder:
+    """Make a run folder, or take one that holds reports of this study, and prove that it can be written to.
 
     Raises
     ------
     ReportError
-        When it cannot be made or written to.
+        When it is a file, a disk's root, the study's own folder, a folder with other content or with the reports of
+        another study, or cannot be made or written to; nothing has been written then.
     """
     try:
-        for needed in (path, path / "executed", path / "logs"):
+        refuse_foreign_folder(path, study)
+        for needed in (path, *(path / name for name in _OWN_FOLDERS)):
             needed.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
@@ -84,14 +93,55 @@ def open_folder(path: Path) -> RunFolder:
             f"{path}: reports cannot be written there ({error.strerror}); a folder with write permission is required."
             " Choose another with --out."
         ) from error
-    folder = RunFolder(path.resolve())
-    folder.remove_partials()
-    return folder
+    return RunFolder(path.resolve())
+
+
+def refuse_foreign_folder(path: Path, study: Study) -> None:
+    """Refuse a run folder in which something that is not ours could be overwritten; look only, write nothing.
+
+    Raises
+    ------
+    ReportError
+    """
+    wanted = "a new or empty folder, or one with earlier reports of this study, is required"
+    if path.resolve() == Path(path.resolve().anchor):
+        raise ReportError(f"--out: {path} is the root of a disk; {wanted}. Choose another --out.")
+    if path.resolve() == study.path.resolve().parent:
+        raise ReportError(f"--out: {path} is the folder of the study's own data; {wanted}. Choose another --out.")
+    if path.exists() and not path.is_dir():
+        raise ReportError(f"--out: {path} is a file; {wanted}. Choose another --out.")
+    run = read_json(path / "run.json") or {}
+    if run.get("schema") != RUN_SCHEMA:
+        if path.is_dir() and not _is_empty(path):
+            raise ReportError(f"--out: {path} holds files that are not reports; {wanted}. Choose another --out.")
+    elif not _is_of(study, run):
+        title = run["inputs"]["study"]["title"]
+        raise ReportError(
+            f"--out: {path} holds the reports of another study ({title}); {wanted}. Choose another --out."
+        )
+
+
+def _is_of(study: Study, run: Mapping[str, Any]) -> bool:
+    # two study files in one folder may share name and data; a renamed or corrected data file leaves a study what it is
+    card = run["inputs"]["study"]
+    known = (card["name"], card["title"], run.get("study_file", study.path.name))
+    return known == (study.name, study.title or study.name, study.path.name)
+
+
+def _is_empty(path: Path) -> bool:
+    return all(
+        entry.name in _NO_CONTENT or (entry.name in _OWN_FOLDERS and entry.is_dir() and not any(entry.iterdir()))
+        for entry in path.iterdir()
+    )
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def replace_file(path: Path, text: str) -> None:
     """Write a text file in one step: readers see the old file or the new one, never half of either."""
-    part = path.with_name(f"{path.name}.part")
+    part = _part(path)
     part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 MISSING = "–"
 MINUS = "−"
+_NOTHING = 1e-12  # below it a number is the dust of floating-point arithmetic
+_MOST_PLACES = 4  # decimals a column of small numbers may get
 
 
 def as_float(value: Any) -> float:
@@ -44,7 +47,9 @@ def format_number(value: float, digits: int = 2) -> str:
     if math.isinf(number):
         return "∞" if number > 0 else f"{MINUS}∞"
     text = f"{abs(number):,.{digits}f}"
-    if number != 0 and not text.strip("0.,"):
+    if abs(number) < _NOTHING:
+        return text
+    if not text.strip("0.,"):
         text = _small(abs(number))
     return f"{MINUS}{text}" if number < 0 else text
 
@@ -54,6 +59,49 @@ def _small(number: float) -> str:
         return f"{number:.{1 - math.floor(math.log10(number))}f}"
     mantissa, exponent = f"{number:.1e}".split("e")
     return f"{mantissa} × 10^{MINUS}{abs(int(exponent))}"
+
+
+def format_fixed(value: float, digits: int = 2) -> str:
+    """Return a number with exactly this many decimals, as the cells of one column need it.
+
+    What would be rounded to zero is bounded instead: "< 0.01", below zero "> −0.01"; only zero itself (and less than
+    1e-12, the dust of arithmetic) is printed as zero.
+
+    Examples
+    --------
+    >>> format_fixed(0.0036), format_fixed(-0.0036), format_fixed(-3.2e-33), format_fixed(-0.005001)
+    ('< 0.01', '> −0.01', '0.00', '−0.01')
+    """
+    number = as_float(value)
+    if not math.isfinite(number) or abs(number) < _NOTHING or f"{abs(number):.{digits}f}".strip("0."):
+        return format_number(number, digits)
+    unit = f"{10.0**-digits:.{digits}f}"
+    return f"> {MINUS}{unit}" if number < 0 else f"< {unit}"
+
+
+def column_places(values: Iterable[Any], digits: int = 2) -> int:
+    """Return how many decimals all numbers of one column get: `digits`, more where even the largest is small.
+
+    Examples
+    --------
+    >>> column_places([0.0036, 0.5]), column_places([0.0036, -0.0002]), column_places([1e-9])
+    (2, 4, 4)
+    """
+    largest = max((abs(number) for number in map(as_float, values) if math.isfinite(number)), default=0.0)
+    if largest < _NOTHING or largest >= 10.0**-digits:
+        return digits
+    return max(digits, min(_MOST_PLACES, 1 - math.floor(math.log10(largest))))
+
+
+def format_counted(n: float, one: str, many: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> format_counted(1, "therapist", "therapists"), format_counted(1200, "session", "sessions")
+    ('1 therapist', '1,200 sessions')
+    """
+    return f"{format_count(n)} {one if n == 1 else many}"
 
 
 def format_count(value: float) -> str:
@@ -84,7 +132,7 @@ def format_p(value: float) -> str:
 
 
 def format_interval(low: float, high: float, digits: int = 2) -> str:
-    """Return an interval in brackets; a missing limit is a dash, an interval without limits is one dash.
+    """Return an interval in brackets, both limits with the same decimals; a missing one is a dash, both are one dash.
 
     Examples
     --------
@@ -93,7 +141,7 @@ def format_interval(low: float, high: float, digits: int = 2) -> str:
     """
     if math.isnan(as_float(low)) and math.isnan(as_float(high)):
         return MISSING
-    return f"[{format_number(low, digits)}, {format_number(high, digits)}]"
+    return f"[{format_fixed(low, digits)}, {format_fixed(high, digits)}]"
 
 
 def format_percent(share: float, digits: int = 0) -> str:
@@ -105,7 +153,7 @@ def format_percent(share: float, digits: int = 0) -> str:
     ('95 %', '12.5 %')
     """
     number = as_float(share)
-    return MISSING if math.isnan(number) else f"{format_number(100 * number, digits)} %"
+    return MISSING if math.isnan(number) else f"{format_fixed(100 * number, digits)} %"
 
 
 def format_value(value: Any) -> str:
@@ -120,4 +168,4 @@ def format_value(value: Any) -> str:
         return value
     if type(value).__name__ in ("bool", "bool_"):  # numpy's is no subclass of Python's
         return "yes" if value else "no"
-    return format_count(value) if as_float(value).is_integer() else format_number(value)
+    return format_count(value) if as_float(value).is_integer() else format_fixed(value)

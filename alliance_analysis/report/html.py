@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alliance_analysis.report.formats import format_count, format_percent
+from alliance_analysis.report.formats import format_count, format_counted
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TEXT_TAGS = {
@@ -28,8 +28,8 @@ _ATTRIBUTES = {
 }
 _CLASSES = {
     "div": {"box", "withheld"},
-    "figure": {"picture", "table"},
-    "p": {"answered", "caution", "headline", "note", "withheld"},
+    "figure": {"broad", "picture", "table", "wide"},
+    "p": {"answered", "caution", "empty", "headline", "note", "withheld"},
     "span": {"amber", "green", "red", "status"},
     "td": {"long", "num"},
     "th": {"long", "num"},
@@ -90,9 +90,34 @@ def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
 
     arranged, title, sections = arrange(notebook)
     body = _exporter().from_notebook_node(arranged)[0]
-    return _render(
-        "report.html.j2", {**page, "title": title or page["title"], "sections": sections, "body": Markup(body)}
-    )
+    doubts = [check for check in page["checks"] if check["status"] in ("amber", "red")]
+    several = len(page["headlines"]) > 1  # each then carries its own status, and the page none beside them
+    headlines = [
+        {**headline, "shown_status": headline["status"] if several else None,
+         "reason": reason_beyond(headline["reason"], doubts)}
+        for headline in page["headlines"]
+    ]  # fmt: skip
+    shown = {"title": title or page["title"], "sections": sections, "body": Markup(body)}
+    return _render("report.html.j2", {**page, **shown, "headlines": headlines, "doubts": doubts})
+
+
+def reason_beyond(reason: str | None, doubts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return a headline's reason without the checks that the page lists anyway; None when nothing else remains.
+
+    Examples
+    --------
+    >>> doubts = [{"check": "early alliance: number of clients"}]
+    >>> reason_beyond("Read with care: number of clients; odd dates.", doubts)
+    'Read with care: odd dates.'
+    >>> reason_beyond("Read with care: number of clients.", doubts)
+    """
+    names = {name for check in doubts for name in (check["check"], check["check"].partition(": ")[2])}
+    head, _, items = (reason or "").partition(": ")
+    named = items.rstrip(".").split("; ")
+    others = [item for item in named if item not in names]
+    if not items or len(others) == len(named):
+        return reason
+    return f"{head}: {'; '.join(others)}." if others else None
 
 
 def short_html(page: Mapping[str, Any]) -> str:
@@ -102,7 +127,16 @@ def short_html(page: Mapping[str, Any]) -> str:
 
 def index_html(page: Mapping[str, Any]) -> str:
     """Return the index of a run: `study, inputs, reports` with one entry per question."""
-    return _render("index.html.j2", page)
+    reports = [{**report, "headlines": _for_index(report)} for report in page["reports"]]
+    return _render("index.html.j2", {**page, "reports": reports})
+
+
+def _for_index(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    # the list carries the status of the whole report: a part's own is shown only where it differs
+    return [
+        {**headline, "shown_status": headline["status"] if headline["status"] != report["status"] else None}
+        for headline in report["headlines"]
+    ]
 
 
 def arrange(notebook: Any) -> tuple[Any, str, list[dict[str, str]]]:
@@ -118,7 +152,7 @@ def arrange(notebook: Any) -> tuple[Any, str, list[dict[str, str]]]:
         if cell.cell_type != "markdown":
             cells.append((len(sections) - 1, cell))
             continue
-        for level, heading, text in _split(cell.source):
+        for level, heading, text in split_headings(cell.source):
             if level == 1:
                 title = title or heading
             elif level == 2:
@@ -130,7 +164,7 @@ def arrange(notebook: Any) -> tuple[Any, str, list[dict[str, str]]]:
     return arranged, title, sections[1:]
 
 
-def _split(source: str) -> list[tuple[int, str, str]]:
+def split_headings(source: str) -> list[tuple[int, str, str]]:
     """Return (heading level, heading, text below it) for each level-1 or level-2 heading of a markdown cell."""
     parts: list[tuple[int, str, list[str]]] = [(0, "", [])]
     fenced = False
@@ -178,7 +212,7 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"count": format_count, "percent": format_percent}
+    environment.filters |= {"count": format_count, "counted": format_counted}
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     script = (_TEMPLATES / "code.js").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

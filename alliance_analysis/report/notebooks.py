@@ -70,10 +70,10 @@ def find_notebooks(folder: Path, only: Sequence[str] = ()) -> tuple[Notebook, ..
 
 
 def _chosen(only: Sequence[str], numbers: list[str]) -> list[str]:
-    wanted = {str(number).zfill(2) for number in only}
-    for number in sorted(wanted):
-        if number not in numbers:
-            raise ReportError(f"--only: no notebook {number!r}; there are {', '.join(numbers)}. Correct it.")
+    wanted = {str(entry).strip().zfill(2) for entry in only}
+    for entry in only:
+        if str(entry).strip().zfill(2) not in numbers:
+            raise ReportError(f"--only: no notebook {entry!r}; there are {', '.join(numbers)}. Correct it.")
     return [number for number in numbers if number in wanted or not wanted]
 
 

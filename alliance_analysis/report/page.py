@@ -13,11 +13,18 @@ import pandas as pd
 
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.figures import figure_html, set_figure_style
-from alliance_analysis.report.formats import format_interval, format_number, format_value
+from alliance_analysis.report.formats import format_fixed, format_value
+from alliance_analysis.report.records import Fit, check_terms, counts, is_primary, variance_rows, withheld_reasons
 from alliance_analysis.report.results import ANSWERED, HEADLINE_STATUSES, MIME, rows
 from alliance_analysis.report.tables import table_html
+from alliance_analysis.report.verdicts import (
+    CAPTION,
+    CRITERIA_CAPTION,
+    CRITERIA_NOTE,
+    arrange_criteria,
+    arrange_verdicts,
+)
 from alliance_analysis.study.studyfile import Study, load_study
-from alliance_analysis.study.vocabulary import LEVEL_VARIANCE, LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,18 +33,6 @@ _SHOWN = ["term", "level", "estimate", "std_error", "df", "p_value", "conf_low",
 _CHECK_COLUMNS = ("check", "value", "limit", "status", "why", "what_to_do")
 _CHECK_STATUSES = ("green", "amber", "red")
 _VERDICT_COLUMNS = ("finding_id", "citation", "verdict", "reason")
-_VERDICTS_CAPTION = "Own estimate beside published findings, each comparable only at the same level and metric."
-_VERDICTS_NOTE = (
-    "Published figures as printed, with how they were verified. The own estimate and the interval expected for a new "
-    "study of this size are coded so that positive is good for the client, and are given only where figures compare."
-)
-_NOT_CONVERGED = "the model did not converge, so nothing is reported from it"
-# results.json speaks of sessions, clients and therapists; a fit only knows its grouping factors
-_COUNTS = {
-    "n_sessions": ("n_obs",),
-    "n_clients": ("n_client", "n_therapist:client"),
-    "n_therapists": ("n_therapist",),
-}
 
 
 class Headline(Protocol):
@@ -49,13 +44,6 @@ class Headline(Protocol):
     def status(self) -> str: ...
     @property
     def reason(self) -> str | None: ...
-
-
-class Fit(Protocol):
-    """What a fitted model hands to a report; `withheld` and `variance_components()` are optional."""
-
-    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame: ...
-    def glance(self) -> pd.DataFrame: ...
 
 
 Show = Callable[[str, Mapping[str, Any] | None], None]
@@ -134,7 +122,13 @@ class Report:
         self.show(figure_html(figure, alt=alt, caption=caption, label=label, simulated=self.study.simulated), None)
 
     def table(
-        self, frame: pd.DataFrame, *, caption: str, note: str | None = None, digits: int | Mapping[str, int] = 2
+        self,
+        frame: pd.DataFrame,
+        *,
+        caption: str,
+        note: str | None = None,
+        digits: int | Mapping[str, int] = 2,
+        empty: str = "none",
     ) -> None:
         """Show a frame as a table with a caption; numbers are rounded here and nowhere before.
 
@@ -147,13 +141,15 @@ class Report:
         note : str, optional
             A line under the table.
         digits : int or mapping of column name to int
+        empty : str
+            Said in place of the grid when the frame has no row.
 
         Raises
         ------
         ReportError
             When the caption is empty or the frame has no column.
         """
-        self.show(self._table(frame, caption, note, digits), None)
+        self.show(self._table(frame, caption, note, digits, empty), None)
 
     def checks(self, frame: pd.DataFrame) -> None:
         """Show and record the table of checks: `check value limit status why what_to_do`, status green, amber or red.
@@ -168,12 +164,15 @@ class Report:
         if unknown:
             raise ReportError(f"checks: status is {unknown[0]!r}; allowed are green, amber, red. Correct it.")
         shown = frame.loc[:, list(_CHECK_COLUMNS)]
-        readable = shown.assign(**{name: shown[name].map(format_value) for name in ("value", "limit")})
-        html = self._table(readable, "Checks of the model and of the data it was fitted to.", None, 2)
+        values = [_format_like(*pair) for pair in zip(shown["value"], shown["limit"], strict=True)]
+        readable = shown.assign(value=values, limit=shown["limit"].map(format_value))
+        html = self._table(readable, "Checks of the model and of the data it was fitted to.")
         self.show(html, {"checks": rows(shown)})
 
     def verdicts(self, frame: pd.DataFrame) -> None:
         """Show and record how the own estimates stand beside the published ones (`judge_replication`).
+
+        A second table gives every criterion for the figures that compare; without any, it is left out.
 
         Raises
         ------
@@ -181,7 +180,11 @@ class Report:
             When `finding_id`, `citation`, `verdict` or `reason` is missing.
         """
         _require_columns("verdicts", frame, _VERDICT_COLUMNS)
-        html = self._table(_readable_verdicts(frame), _VERDICTS_CAPTION, _VERDICTS_NOTE, 2)
+        shown, note = arrange_verdicts(frame)
+        html = self._table(shown, CAPTION, note)
+        criteria = arrange_criteria(frame)
+        if len(criteria):
+            html += self._table(criteria, CRITERIA_CAPTION, CRITERIA_NOTE)
         self.show(html, {"verdicts": rows(frame)})
 
     def record(
@@ -217,40 +220,47 @@ class Report:
             On a term in `levels`, `standardised` or `primary` that the fit does not have, or an unknown level.
         """
         tidy, glance = fit.tidy(conf_level=self.conf_level), fit.glance()
-        _check_terms(model, tidy, levels, standardised, primary)
-        withheld = _withheld(fit, glance, tidy)
+        check_terms(model, tidy, levels, standardised, primary)
+        withheld = withheld_reasons(fit, glance, tidy)
         kept = tidy.loc[~tidy["term"].isin(withheld)].copy()
         kept["level"] = kept["term"].map(levels or {})
         kept["standardised"] = kept["term"].map(standardised or {})
-        kept["primary"] = [_is_primary(term, primary, levels) for term in kept["term"]]
-        entries = pd.concat([kept, _variances(fit, glance)], ignore_index=True).assign(model=model, group=group)
-        entries = entries.assign(**_counts(glance))
+        kept["primary"] = [is_primary(term, primary, levels) for term in kept["term"]]
+        entries = pd.concat([kept, variance_rows(fit, glance)], ignore_index=True).assign(model=model, group=group)
+        entries = entries.assign(**counts(glance))
         reasons = [
             {"model": model, "group": group, "term": term, "reason": reason} for term, reason in withheld.items()
         ]
-        self.show(self._estimates(kept, model, group, withheld), {"estimates": rows(entries), "withheld": reasons})
-
-    def _estimates(self, kept: pd.DataFrame, model: str, group: str, withheld: Mapping[str, str]) -> str:
         name = f"{model}, {group}" if group else model
-        shown = kept[[column for column in _SHOWN if column in kept and not kept[column].isna().all()]]
-        table = self._table(shown, f"Estimates of the model “{name}”.", None, 2) if len(kept) else ""
-        reasons: dict[str, list[str]] = {}
-        for term, reason in withheld.items():
-            reasons.setdefault(reason, []).append(term)
-        items = "".join(
-            f"<li><b>{escape(', '.join(terms))}</b>: {escape(reason)}.</li>" for reason, terms in reasons.items()
-        )
-        return table + (
-            f'<div class="withheld"><p>Withheld (model “{escape(name)}”):</p><ul>{items}</ul></div>' if items else ""
-        )
+        html = self._estimates(kept, f"Estimates of the model “{name}”{self._outcome(fit)}.")
+        self.show(html + _withheld_html(name, withheld), {"estimates": rows(entries), "withheld": reasons})
 
-    def _table(self, frame: pd.DataFrame, caption: str, note: str | None, digits: int | Mapping[str, int]) -> str:
+    def _estimates(self, kept: pd.DataFrame, caption: str) -> str:
+        shown = kept[[column for column in _SHOWN if column in kept and not kept[column].isna().all()]]
+        return self._table(shown, caption) if len(kept) else ""
+
+    def _outcome(self, fit: Fit) -> str:
+        """Return the outcome in words, with the unit where it is a measure of the study; empty without a formula."""
+        outcome = str(getattr(fit, "formula", "")).partition("~")[0].strip()
+        measure = self.study.measures.get(outcome) if outcome else None
+        unit = f", {measure.unit}" if measure else ""
+        return f" (outcome: {outcome}{unit})" if outcome else ""
+
+    def _table(
+        self,
+        frame: pd.DataFrame,
+        caption: str,
+        note: str | None = None,
+        digits: int | Mapping[str, int] = 2,
+        empty: str = "none",
+    ) -> str:
         if not caption.strip():
             raise ReportError(f"table: caption is {caption!r}; a text is required. Say what the table shows.")
         if not len(frame.columns):
             raise ReportError("table: the frame has 0 columns; 1 or more are required. Choose the columns to show.")
         label = f"Table {next(self._tables)}"
-        return table_html(frame, caption=caption, label=label, note=note, digits=digits, conf_level=self.conf_level)
+        level = self.conf_level
+        return table_html(frame, caption=caption, label=label, note=note, digits=digits, conf_level=level, empty=empty)
 
 
 def open_report(number: str, study: str, *, conf_level: float = 0.95, seed: int = 1) -> Report:
@@ -290,15 +300,18 @@ def open_report(number: str, study: str, *, conf_level: float = 0.95, seed: int 
     return Report(number, load_study(study), conf_level)
 
 
-def _readable_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns a reader needs, each estimate and its interval in one cell."""
-    shown = frame[[name for name in ("citation", "confidence") if name in frame]].copy()
-    for name, estimate in (("published", True), ("own", True), ("expected", False)):
-        if f"{name}_low" in frame:
-            limits = map(format_interval, frame[f"{name}_low"], frame[f"{name}_high"])
-            values = map(format_number, frame[name]) if estimate else itertools.repeat("")
-            shown[name] = [f"{value} {interval}".strip() for value, interval in zip(values, limits, strict=False)]
-    return shown.replace("– –", "–").assign(verdict=frame["verdict"], reason=frame["reason"])
+def _format_like(value: Any, limit: Any) -> str:
+    """Format a checked value as its limit is: beside a limit with decimals, a zero has decimals too."""
+    has_decimals = isinstance(limit, float) and not limit.is_integer() and isinstance(value, int | float)
+    return format_fixed(value) if has_decimals and not isinstance(value, bool) else format_value(value)
+
+
+def _withheld_html(name: str, withheld: Mapping[str, str]) -> str:
+    terms: dict[str, list[str]] = {}
+    for term, reason in withheld.items():
+        terms.setdefault(reason, []).append(term)
+    items = "".join(f"<li><b>{escape(', '.join(of))}</b>: {escape(reason)}.</li>" for reason, of in terms.items())
+    return f'<div class="withheld"><p>Withheld (model “{escape(name)}”):</p><ul>{items}</ul></div>' if items else ""
 
 
 def _check_headline(headline: Headline) -> None:
@@ -319,59 +332,3 @@ def _require_columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) 
         raise ReportError(
             f"{where}: column {missing[0]!r} is missing; required are {', '.join(columns)}. Add it to the frame."
         )
-
-
-def _check_terms(
-    model: str,
-    tidy: pd.DataFrame,
-    levels: Mapping[str, str] | None,
-    standardised: Mapping[str, float] | None,
-    primary: bool | str,
-) -> None:
-    terms = list(tidy["term"])
-    named = [*(levels or {}), *(standardised or {}), *([primary] if isinstance(primary, str) else [])]
-    for term in named:
-        if term not in terms:
-            raise ReportError(f"record, model {model!r}: no term {term!r}; terms are {', '.join(terms)}. Correct it.")
-    for level in (levels or {}).values():
-        if level not in LEVELS:
-            raise ReportError(
-                f"record, model {model!r}: no level {level!r}; allowed are {', '.join(LEVELS)}. Correct it."
-            )
-
-
-def _withheld(fit: Fit, glance: pd.DataFrame, tidy: pd.DataFrame) -> dict[str, str]:
-    if "converged" in glance and not bool(glance["converged"].iloc[0]):
-        return dict.fromkeys(tidy["term"], _NOT_CONVERGED)
-    reasons: Mapping[str, str] = getattr(fit, "withheld", {})
-    return {term: reason.rstrip(".") for term, reason in reasons.items()}
-
-
-def _is_primary(term: str, primary: bool | str, levels: Mapping[str, str] | None) -> bool:
-    if isinstance(primary, str):
-        return term == primary
-    return primary and (levels is None or term in levels)
-
-
-def _variances(fit: Fit, glance: pd.DataFrame) -> pd.DataFrame:
-    """Rows for the variance components, without the grouping factor whose variance is estimated at zero."""
-    components: Callable[[], pd.DataFrame] | None = getattr(fit, "variance_components", None)
-    if components is None or ("converged" in glance and not bool(glance["converged"].iloc[0])):
-        return pd.DataFrame()
-    frame = components()
-    singular = str(glance["singular_level"].iloc[0]) if "singular_level" in glance else ""
-    frame = frame.loc[~frame["group"].isin(singular.split(", "))]
-    names = [
-        row.group + (f": {row.term}" if row.term else "") + (f" with {row.term2}" if row.term2 else "")
-        for row in frame.itertuples()
-    ]
-    return pd.DataFrame(
-        {"term": names, "estimate": frame["estimate"].to_numpy(), "level": LEVEL_VARIANCE, "primary": False}
-    )
-
-
-def _counts(glance: pd.DataFrame) -> dict[str, int | None]:
-    return {
-        name: next((int(glance[column].iloc[0]) for column in columns if column in glance), None)
-        for name, columns in _COUNTS.items()
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from alliance_analysis.errors import ReportError
 STUDY = "study"
 _TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _WORDS = {"true": True, "false": False}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def coerce(value: Any, kind: str, where: str) -> Any:
         except ValueError:
             pass
     allowed = "true or false" if wanted is bool else f"a value of type {kind}"
-    raise ReportError(f"{where}: {value!r} is not {allowed}. Correct the value.")
+    step = "Correct the value."
+    if wanted is float and isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value):
+        step = f"Write {value.replace(',', '.')}, with a point."
+    raise ReportError(f"{where}: {value!r} is not {allowed}. {step}")
 
 
 def choose_values(

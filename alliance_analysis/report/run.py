@@ -13,8 +13,9 @@ from typing import Any
 
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.execute import NotebookError, prepare_worker
-from alliance_analysis.report.folder import RunFolder, open_folder, read_json, replace_file, write_json
+from alliance_analysis.report.folder import RUN_SCHEMA, RunFolder, open_folder, read_json, replace_file, write_json
 from alliance_analysis.report.html import index_html
+from alliance_analysis.report.interrupt import shielded_start, single_interrupt
 from alliance_analysis.report.notebooks import Notebook, find_notebooks
 from alliance_analysis.report.parameters import choose_values
 from alliance_analysis.report.provenance import fingerprint, inputs
@@ -24,6 +25,7 @@ from alliance_analysis.resources import notebooks_folder
 from alliance_analysis.study.studyfile import Study, load_study
 
 INTERRUPTED = "interrupted"
+KEPT = "interrupted; earlier reports are as they were"
 EXIT_COMPLETE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _OWN_QUESTION = "own question"
 
@@ -39,7 +41,7 @@ class RunEvent:
     status : str
         "started", "interrupted", or the status of the finished report.
     line : str
-        Why it failed or cannot be answered; empty otherwise.
+        Why it failed or cannot be answered, or what an interrupt left; empty otherwise.
     done, total : int
         Reports finished so far, and in all.
     seconds : float
@@ -71,6 +73,8 @@ class RunSummary:
     details : mapping of question number -> traceback, for `--debug` on the terminal only
     exit_code : int
         0 all complete, 1 a notebook failed, 130 interrupted.
+    note : str
+        What to say of the run as a whole: that earlier reports are as they were, after an interrupt; else empty.
     """
 
     folder: Path
@@ -78,6 +82,7 @@ class RunSummary:
     failures: Mapping[str, str]
     details: Mapping[str, str]
     exit_code: int
+    note: str = ""
 
 
 def run_reports(
@@ -116,7 +121,8 @@ def run_reports(
     Raises
     ------
     ReportError
-        On an unknown notebook or parameter, a value of the wrong type, or a folder that cannot be written to.
+        On an unknown notebook or parameter, a value of the wrong type, or a folder that cannot be written to or holds
+        anything but reports of this study.
     DataError
         When the study cannot be used.
     """
@@ -125,11 +131,13 @@ def run_reports(
     found = find_notebooks(Path(notebooks) if notebooks else notebooks_folder(), only)
     values = choose_values({notebook.number: notebook.parameters for notebook in found}, parameters or {})
     loaded = load_study(study)
-    folder = open_folder(Path(out) if out else Path("reports") / loaded.name)
+    folder = open_folder(Path(out) if out else Path("reports") / loaded.name, loaded)
+    folder.remove_partials({notebook.number: notebook.stem for notebook in found})
     questions = _questions(loaded)
     tasks = _plan(found, values, questions, _Setting(folder, *_for_kernel(study, loaded), inputs(loaded)))
-    _write_run(folder, tasks, found)
-    return _finish(folder, tasks, _Run(tasks, questions, progress).carry_out(jobs))
+    _write_run(folder, loaded, tasks, found)
+    with single_interrupt():
+        return _finish(folder, tasks, _Run(tasks, questions, progress).carry_out(jobs))
 
 
 @dataclass(frozen=True)
@@ -193,7 +201,7 @@ class _Run:
             while waiting:
                 waiting = self._run_pool(waiting, jobs)
         except KeyboardInterrupt:
-            for number in self._tasks.keys() - self._outcomes.keys():
+            for number in [number for number in self._tasks if number not in self._outcomes]:
                 self._note(Outcome(number, INTERRUPTED))
         return self._outcomes
 
@@ -231,7 +239,8 @@ class _Run:
         return []
 
     def _submit(self, pool: ProcessPoolExecutor, task: Task) -> Future[Outcome]:
-        future = pool.submit(run_task, task)
+        with shielded_start():
+            future = pool.submit(run_task, task)
         self._tell(task, "started", "", 0.0)
         return future
 
@@ -243,6 +252,8 @@ class _Run:
         elif outcome.status != INTERRUPTED:
             task.folder.log(task.number).unlink(missing_ok=True)
         line = outcome.failure.line if outcome.failure else ""
+        if outcome.status == INTERRUPTED:
+            line = KEPT
         if outcome.status == NOT_ANSWERABLE:
             line = self._questions[outcome.number]["reason"]
         self._tell(task, outcome.status, line, outcome.seconds)
@@ -260,7 +271,7 @@ def _outcome(future: Future[Outcome], task: Task) -> Outcome:
         return Outcome(task.number, FAILED, NotebookError("its worker process ended early (killed, or out of memory)"))
 
 
-def _write_run(folder: RunFolder, tasks: Sequence[Task], found: Sequence[Notebook]) -> None:
+def _write_run(folder: RunFolder, study: Study, tasks: Sequence[Task], found: Sequence[Notebook]) -> None:
     """Write `run.json`; entries of reports that are not part of this run stay while they rest on the same inputs."""
     earlier = read_json(folder.run_json) or {}
     common = tasks[0].inputs
@@ -274,11 +285,12 @@ def _write_run(folder: RunFolder, tasks: Sequence[Task], found: Sequence[Noteboo
         }
         for task, notebook in zip(tasks, found, strict=True)
     }
-    write_json(folder.run_json, {"schema": "alliance-run/1", "inputs": common, "reports": kept | entries})
+    content = {"schema": RUN_SCHEMA, "study_file": study.path.name, "inputs": common, "reports": kept | entries}
+    write_json(folder.run_json, content)
 
 
 def _finish(folder: RunFolder, tasks: Sequence[Task], outcomes: Mapping[str, Outcome]) -> RunSummary:
-    folder.remove_partials()
+    folder.remove_partials({task.number: task.stem for task in tasks})
     times = read_json(folder.times_json) or {}
     for number, outcome in outcomes.items():
         if outcome.seconds:
@@ -296,6 +308,7 @@ def _finish(folder: RunFolder, tasks: Sequence[Task], outcomes: Mapping[str, Out
         {task.number: f"{task.stem}: {failures[task.number].line}" for task in tasks if task.number in failures},
         {number: failure.details for number, failure in failures.items()},
         code,
+        KEPT if code == EXIT_INTERRUPTED else "",
     )
 
 

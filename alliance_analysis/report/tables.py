@@ -13,9 +13,11 @@ import pandas as pd
 
 from alliance_analysis.report.formats import (
     MISSING,
+    as_float,
+    column_places,
     format_count,
+    format_fixed,
     format_interval,
-    format_number,
     format_p,
     format_percent,
     format_value,
@@ -41,6 +43,7 @@ _HEADINGS = {
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]+")  # a snake_case column becomes words; any other name stays as it is
 _SHARE = "_share"  # columns of this ending hold shares from 0 to 1 and are printed as percent
 _SHORT = 20  # characters that stay on one line
+_DROPPED_WHEN_BLANK = ("note", "what_to_do")
 _STATUS_WORDS = frozenset({"green", "amber", "red"})
 
 
@@ -52,12 +55,13 @@ def table_html(
     note: str | None = None,
     digits: int | Mapping[str, int] = 2,
     conf_level: float = 0.95,
+    empty: str = "none",
 ) -> str:
     """Return a frame as an accessible HTML table: everything escaped, rounded here and nowhere before.
 
     `conf_low` and `conf_high` become one interval column; `p_value` is printed as APA does; `share` and `*_share` (0 to
-    1) become percent; a column `note` without any note is left out; the first column heads its row. A named index is
-    shown as columns.
+    1) become percent; a column `note` or `what_to_do` without any text is left out; the first column heads its row. A
+    named index is shown as columns. Within a column every real number has the same decimals (`column_places`).
 
     Parameters
     ----------
@@ -72,6 +76,8 @@ def table_html(
         Decimals of the real numbers.
     conf_level : float
         Names the interval column.
+    empty : str
+        Said in place of the grid of a frame without rows.
 
     Returns
     -------
@@ -84,16 +90,20 @@ def table_html(
     True
     """
     shown = _with_index(frame)
-    columns = _columns(shown, digits, conf_level)
     name = f"<b>{escape(label)}.</b> " if label else ""
+    foot = f'<p class="note">{escape(note)}</p>' if note else ""
+    if shown.empty:
+        said = f'<p class="empty">{escape(empty)}</p>'
+        return f'<figure class="table"><figcaption>{name}{escape(caption)}</figcaption>{said}{foot}</figure>'
+    columns = _columns(shown, digits, conf_level)
     head = "".join(_th(heading, numeric) for heading, numeric, _ in columns)
     rows = "".join(
         f"<tr>{_row([(cells[i], numeric) for _, numeric, cells in columns])}</tr>" for i in range(len(shown))
     )
-    foot = f'<p class="note">{escape(note)}</p>' if note else ""
+    kind = "table wide" if ' class="long"' in rows else "table"
     title = escape(f"{label}: {caption}" if label else caption)
     return (
-        f'<figure class="table"><div class="box" role="region" tabindex="0" aria-label="{title}">'
+        f'<figure class="{kind}"><div class="box" role="region" tabindex="0" aria-label="{title}">'
         f"<table><caption><span>{name}{escape(caption)}</span></caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{foot}</figure>"
     )
@@ -113,15 +123,28 @@ def _columns(frame: pd.DataFrame, digits: int | Mapping[str, int], conf_level: f
     for position, name in enumerate(names):
         values = frame.iloc[:, position]
         places = digits.get(name, 2) if isinstance(digits, Mapping) else digits
-        if (name == "conf_high" and "conf_low" in names) or (name == "note" and not (values.astype(str) != "").any()):
+        blank = name in _DROPPED_WHEN_BLANK and not (values.astype(str) != "").any()
+        if blank or (name == "conf_high" and "conf_low" in names):
             continue
         if name == "conf_low" and "conf_high" in names:
-            pairs = zip(values, frame.iloc[:, names.index("conf_high")], strict=True)
             heading = f"{format_percent(conf_level, 0 if round(100 * conf_level, 6) % 1 == 0 else 1)} CI"
-            columns.append((heading, True, [format_interval(low, high, places) for low, high in pairs]))
+            cells = interval_cells(values, frame.iloc[:, names.index("conf_high")], places)
+            columns.append((heading, True, [escape(cell) for cell in cells]))
             continue
         columns.append((_heading(name), _is_numeric(values), _cells(name, values, places)))
     return columns
+
+
+def interval_cells(low: pd.Series, high: pd.Series, digits: int = 2) -> list[str]:
+    """Return intervals as the cells of one column: every limit with the same decimals."""
+    places = column_places([*low, *high], digits)
+    return [format_interval(*limits, places) for limits in zip(low, high, strict=True)]
+
+
+def number_cells(values: pd.Series, digits: int = 2) -> list[str]:
+    """Return real numbers as the cells of one column: all with the same decimals."""
+    places = column_places(values, digits)
+    return [format_fixed(value, places) for value in values]
 
 
 def _heading(name: str) -> str:
@@ -141,7 +164,8 @@ def _is_numeric(values: pd.Series) -> bool:
 def _cells(name: str, values: pd.Series, digits: int) -> list[str]:
     if name == "status":
         return [_status(value) for value in values]
-    formatter = _formatter(name, digits)
+    numbers = [as_float(value) for value in values if isinstance(value, Real)]
+    formatter = _formatter(name, column_places(numbers, 1 if name == "df" else digits))
     if _is_numeric(values) and not (values.dropna() % 1 != 0).any() and not _is_share(name) and name != "p_value":
         formatter = format_count if not values.isin([math.inf, -math.inf]).any() else formatter
     return [_text(value, formatter) for value in values]
@@ -154,7 +178,7 @@ def _formatter(name: str, digits: int) -> Callable[[Any], str]:
         return format_percent
     if name == "n" or name.startswith("n_"):
         return format_count
-    return lambda value: format_number(value, 1 if name == "df" else digits)
+    return lambda value: format_fixed(value, digits)
 
 
 def _text(value: Any, formatter: Callable[[Any], str]) -> str:
@@ -163,11 +187,12 @@ def _text(value: Any, formatter: Callable[[Any], str]) -> str:
     if isinstance(value, Integral):
         return format_count(int(value))
     if isinstance(value, Real):
-        return formatter(value)
+        return escape(formatter(value))
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return MISSING
     text = escape(str(value))
-    return text.replace(" ", "&nbsp;") if len(str(value)) <= _SHORT else text
+    # an estimate and its interval may stand on two lines, the interval on one
+    return text.replace(" ", "&nbsp;").replace("&nbsp;[", " [") if len(str(value)) <= _SHORT else text
 
 
 def _status(value: Any) -> str:
@@ -190,4 +215,5 @@ def _class(numeric: bool, text: str = "") -> str:
     if numeric:
         return ' class="num"'
     # a column of sentences keeps a readable width where the table is wider than the page and scrolls
-    return ' class="long"' if len(text) > _SHORT and not text.startswith("<span") and " " in text else ""
+    is_sentence = len(text) > _SHORT and " " in text and "&nbsp;" not in text and not text.startswith("<span")
+    return ' class="long"' if is_sentence else ""

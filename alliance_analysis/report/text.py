@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import pandas as pd
 
+from alliance_analysis.report.formats import (
+    format_count,
+    format_counted,
+    format_interval,
+    format_number,
+    format_percent,
+)
 from alliance_analysis.report.results import ANSWERED, CAUTION, WITHHELD
-from alliance_analysis.report.tables import format_count, format_interval, format_number, format_percent
 from alliance_analysis.study.studyfile import Study
 
 METRIC_WITHIN = (
@@ -17,10 +24,26 @@ METRIC_WITHIN = (
     "is meant as a within-client one; it is a blend in which differences between clients have a part."
 )
 METRIC_BIAS = (
-    "In within-client standard deviations. Rejected: share of simulated studies whose 95 percent interval leaves out "
-    "zero; at a true slope of zero these are false positives, and 5 % would be right. MC error, rejected error: Monte "
-    "Carlo standard errors."
+    "In standard deviations of the deviations from a client's level and trend; the slopes above are in observed "
+    "within-client standard deviations, which contain the trend. Rejected: share of simulated studies whose 95 percent "
+    "interval leaves out zero; at a true slope of zero these are false positives, and 5 % would be right. MC error, "
+    "rejected error: Monte Carlo standard errors."
 )
+METRIC_RELIABILITY = (
+    "One rating, mean of ratings: reliability as a sign of the client's usual level, of one rating and of the mean of "
+    "so many ratings (harmonic mean number per client). Alpha: Cronbach's alpha of goal, task and bond, of client "
+    "means and of deviations from them; a dash where there are no subscales."
+)
+
+
+class EarlyAlliance(Protocol):
+    """What the headline needs of `fit_early_alliance`."""
+
+    @property
+    def end_state(self) -> str: ...
+    @property
+    def withheld(self) -> Mapping[str, str]: ...
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame: ...
 
 
 @dataclass(frozen=True)
@@ -34,48 +57,61 @@ class Sentence:
 
 def state_sample(study: Study, checks: pd.DataFrame) -> Sentence:
     """Say who is in the data and how many of the questions they can answer."""
-    from_whom = (
-        f"{format_count(len(study.sessions))} sessions of {format_count(study.sessions['client'].nunique())} clients"
-    )
+    clients = format_counted(study.sessions["client"].nunique(), "client", "clients")
+    sample = f"{format_counted(len(study.sessions), 'session', 'sessions')} of {clients}"
     therapists = study.sessions["therapist"].nunique() if study.has("therapist") else 0
-    with_whom = f" with {format_count(therapists)} therapists" if therapists else " (no therapist ids)"
+    seen_by = format_counted(therapists, "therapist", "therapists")
+    whom = f" with {seen_by}" if therapists else " (no therapist ids)"
     questions = study.feasibility()
     answerable = format_count(questions["answerable"].sum())
-    sentence = f"{from_whom}{with_whom}; {answerable} of {len(questions)} questions can be answered."
-    return _with_checks(sentence, checks)
+    return _with_checks(f"{sample}{whom}; {answerable} of {len(questions)} questions can be answered.", checks)
 
 
-def state_early_alliance(tidy: pd.DataFrame, verdicts: pd.DataFrame, checks: pd.DataFrame, end_state: str) -> Sentence:
+def state_early_alliance(
+    early: EarlyAlliance, verdicts: pd.DataFrame, checks: pd.DataFrame, conf_level: float = 0.95
+) -> Sentence:
     """Say how the early alliance goes with the end state, between clients, and what the literature makes of it.
 
     Parameters
     ----------
-    tidy : DataFrame
-        Of `fit_early_alliance`; the row `r` is the answer.
+    early : EarlyAllianceFit
+        Its row `r` is the answer; where it is withheld, so is the headline.
     verdicts : DataFrame
         Of `judge_replication`, the meta-analytic mean first.
     checks : DataFrame
         Amber checks are named in the reason.
-    end_state : str
-        What the end state is.
+    conf_level : float
+        Of the interval.
     """
+    if "r" in early.withheld:
+        sentence = "How the early alliance goes with the end state, between clients, cannot be told from these data."
+        return Sentence(sentence, WITHHELD, f"{early.withheld['r'].capitalize()}.")
+    tidy = early.tidy(conf_level)
     r, low, high = tidy.loc[tidy["term"] == "r", ["estimate", "conf_low", "conf_high"]].iloc[0]
     if low <= 0 <= high:
-        finding = f"These data cannot tell whether a higher early alliance goes with lower or higher {end_state}"
+        finding = f"These data cannot tell whether a higher early alliance goes with lower or higher {early.end_state}"
     else:
-        finding = f"A higher early alliance goes with {'lower' if r < 0 else 'higher'} {end_state}"
+        finding = f"A higher early alliance goes with {'lower' if r < 0 else 'higher'} {early.end_state}"
     numbers = f"r = {format_number(r)} {format_interval(low, high)}, between clients"
     return _with_checks(f"{finding} ({numbers}). {_state_verdict(verdicts)}", checks)
 
 
 def _state_verdict(verdicts: pd.DataFrame) -> str:
+    """Say both figures in one coding, positive = good for the client, and what their distance allows one to say."""
     first = verdicts.iloc[0]
     if first["verdict"] == "not comparable":
         return f"Beside the meta-analyses: not comparable ({first['reason']})."
-    published = (
-        f"r = {format_number(first['published'])} {format_interval(first['published_low'], first['published_high'])}"
+    own = f"{format_number(first['own'])} {format_interval(first['own_low'], first['own_high'])}"
+    published = f"{format_number(first['published'])} "
+    published += format_interval(first["published_low"], first["published_high"])
+    return (
+        f"Coded so that positive is good, that is {own} beside the meta-analytic mean of {published}: "
+        f"{first['verdict']}"
+        f"{_OTHER_WAY if first['own'] < 0 < first['published'] and first['verdict'] != 'opposite' else ''}."
     )
-    return f"Beside the meta-analytic mean ({published}, coded so that positive is good): {first['verdict']}."
+
+
+_OTHER_WAY = "; it points the other way, but too imprecisely to contradict"
 
 
 def withhold_session_estimate(bias: pd.DataFrame) -> Sentence:
@@ -86,19 +122,28 @@ def withhold_session_estimate(bias: pd.DataFrame) -> Sentence:
     bias : DataFrame
         The table of `simulate_bias`.
     """
-    none = bias[bias["true_slope"] == 0]
-    rates = sorted(none["rejected_share"])
-    some = bias[bias["true_slope"] != 0]
+    none, some = bias[bias["true_slope"] == 0], bias[bias["true_slope"] != 0]
+    if none.empty or some.empty:
+        found = "and no model of the literature could be fitted to simulated studies of this shape."
+        return Sentence(_NOT_YET, WITHHELD, f"{_NO_PRIMARY}, {found}")
+    rates, error = sorted(none["rejected_share"]), none["rejected_error_share"].max()
+    excess = rates[-1] - NOMINAL > 2 * error
+    judgement = "would mislead here" if excess else "cannot stand in for it"
     return Sentence(
-        "Whether the alliance predicts the next session's symptoms within clients is not answered yet.",
+        _NOT_YET,
         WITHHELD,
-        "The primary model for this question (a random-intercept panel VAR) is not part of this version, and the mixed "
-        f"models of the literature are not the answer: in {format_count(bias['n_simulations'].iloc[0])} simulated "
-        "studies of this shape in which nothing is to be found they claimed an association in "
-        f"{format_percent(rates[0])} to {format_percent(rates[-1])} (5 % would be right), and they missed a true slope "
-        f"of {format_number(some['true_slope'].iloc[0])} by up to {format_number(some['bias'].abs().max())} "
+        f"{_NO_PRIMARY}, and the mixed models of the literature {judgement}: in "
+        f"{format_count(none['n_simulations'].max())} simulated studies of this shape in which nothing is to be found "
+        f"they claimed an association in {format_percent(rates[0])} to {format_percent(rates[-1])} "
+        f"({format_percent(NOMINAL)} would be right; Monte Carlo error {format_percent(error)}), and they missed a "
+        f"true slope of {format_number(some['true_slope'].iloc[0])} by up to {format_number(some['bias'].abs().max())} "
         "(within-client standard deviations).",
     )
+
+
+NOMINAL = 0.05  # share of false positives of a 95 % interval
+_NOT_YET = "Whether the alliance predicts the next session's symptoms within clients is not answered yet."
+_NO_PRIMARY = "The primary model for this question (a random-intercept panel VAR) is not part of this version"
 
 
 def _with_checks(sentence: str, checks: pd.DataFrame) -> Sentence:
@@ -132,6 +177,8 @@ def describe_estimates(table: pd.DataFrame, names: str, columns: tuple[str, str,
 
 def describe_shares(shares: pd.DataFrame) -> str:
     """Return the text for a figure of variance shares."""
+    if shares["share"].isna().all():
+        return "Shares of variance: none could be told apart."
     parts = [f"{row['measure']}, {row['level']}: {format_percent(row['share'])}" for _, row in shares.iterrows()]
     return f"Shares of variance: {'; '.join(parts)}."
 
@@ -155,6 +202,6 @@ def describe_missing_figure(shares: pd.DataFrame) -> str:
 
 def describe_binned(tidy: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Return the text for the figure of early alliance against the end state."""
-    r = tidy.loc[tidy["term"] == "r", "estimate"].iloc[0]
+    r = tidy.loc[tidy["term"] == "r", "estimate"].iloc[0]  # a dash where it is withheld
     first, second = labels.values()
     return f"{second} against {first}, means of groups of clients, with the least-squares line; r = {format_number(r)}."

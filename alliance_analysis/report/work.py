@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alliance_analysis.report.execute import NotebookError, execute_notebook
+from alliance_analysis.report.execute import SEE_DEBUG, NotebookError, execute_notebook
 from alliance_analysis.report.folder import RunFolder, replace_file, write_json
 from alliance_analysis.report.html import report_html, short_html
 from alliance_analysis.report.results import FAILED, SCHEMA, collect, overall_status
@@ -70,7 +70,7 @@ def run_task(task: Task) -> Outcome:
     except NotebookError as error:
         status, failure = FAILED, error
     except Exception as error:
-        line = f"{type(error).__name__} outside the notebook, while its report was made"
+        line = f"{type(error).__name__} outside the notebook, while its report was made; {SEE_DEBUG}"
         status, failure = FAILED, NotebookError(line, details=traceback.format_exc())
     return Outcome(task.number, status, failure, time.perf_counter() - clock, _cpu_seconds() - cpu)
 

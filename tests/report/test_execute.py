@@ -5,13 +5,13 @@ import pickle
 import nbformat
 import pytest
 
-from alliance_analysis.report.execute import NotebookError, check_complete, clean_notebook
+from alliance_analysis.report.execute import NotebookError, check_complete, clean_notebook, place
 
 
 def notebook(**changed):
     cell = {"execution_count": 1, "outputs": [], "source": "x = 1", "metadata": {}} | changed
     return nbformat.from_dict(
-        {"cells": [{"cell_type": "markdown", "id": "a", "source": "# T", "metadata": {}},
+        {"cells": [{"cell_type": "markdown", "id": "a", "source": "# T\n\n## Model", "metadata": {}},
                    {"cell_type": "code", "id": "b", **cell}],
          "metadata": {"papermill": {"input_path": "/home/somebody/x.ipynb"}}, "nbformat": 4, "nbformat_minor": 5}
     )  # fmt: skip
@@ -20,14 +20,32 @@ def notebook(**changed):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"execution_count": None}, "cell 2 was never run: an earlier cell ended the notebook"),
-        ({"outputs": [{"output_type": "error"}]}, "cell 2 ended the notebook early"),
+        ({"execution_count": None}, "in section 'Model', code cell 1: never run, an earlier cell ended the notebook"),
+        ({"outputs": [{"output_type": "error"}]}, "in section 'Model', code cell 1: ended the notebook early"),
     ],
 )
 def test_an_incomplete_notebook_is_a_failure(changed, message):
     with pytest.raises(NotebookError) as failure:
         check_complete(notebook(**changed))
     assert failure.value.line == message
+
+
+def test_a_place_counts_the_code_cells_of_the_users_notebook_and_names_the_last_section():
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    cells = [
+        text("# Title"),
+        code("seed = 1", metadata={"tags": ["parameters"]}),
+        code("seed = 2", metadata={"tags": ["injected-parameters"]}),
+        text("## Describe"),
+        code("x"),
+        text("```\n## no heading\n```\n### nor this"),
+        code("y"),
+        text("## Model"),
+        code("z"),
+    ]
+    assert place(cells, 1) == "before the first section, code cell 1"
+    assert place(cells, 6) == "in section 'Describe', code cell 3"
+    assert place(cells, 8) == "in section 'Model', code cell 4"
 
 
 def test_an_empty_cell_needs_no_run():

@@ -97,3 +97,11 @@ def test_figure_without_words_is_refused(words, message):
         html_of(figure, **words)
     assert str(error.value) == message
     plt.close(figure)
+
+
+@pytest.mark.parametrize(("inches", "kind"), [(7, "picture broad"), (3, "picture")])
+def test_a_broad_picture_scrolls_before_its_text_becomes_too_small(inches, kind):
+    figure, _ = plt.subplots(figsize=(inches, 2))
+    assert html_of(figure).startswith(
+        f'<figure class="{kind}"><div class="box" role="region" tabindex="0" aria-label="Figure 1"><img '
+    )

@@ -138,3 +138,63 @@ def test_index_marks_older_and_failed_reports():
     assert "From an older run" in html
     assert "The last run failed (02_x: cell 3: ValueError). This report is the one before it." in html
     assert '<a href="02_x.html">' in html
+
+
+def lead(**page):
+    html = report_html(notebook(("markdown", "# T")), PAGE | page)
+    block = re.search(r'<div class="lead.*?</div>', html, re.DOTALL)[0]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", block)).strip()
+
+
+def headline(**changed):
+    return {"part": None, "sentence": "It fell.", "status": "answered", "reason": None} | changed
+
+
+def test_a_reason_that_lists_no_checks_stays_as_it_is():
+    check = {"check": "Clients", "status": "amber", "why": "few", "value": 12}
+    withheld = headline(status="withheld", reason="Too few clients.")
+    assert lead(status="withheld", headlines=[withheld], checks=[check]) == (
+        "It fell. Too few clients. Read with care: amber Clients: few Withheld 72 sessions of 1 client"
+    )
+
+
+CLIENTS = {"check": "early alliance: number of clients", "status": "amber", "why": "few", "value": 12}
+FINE = {"check": "early alliance: missing values", "status": "green", "why": "none", "value": 0}
+
+
+def test_a_caution_and_each_of_its_reasons_are_said_once():
+    caution = headline(status="caution", reason="Read with care: number of clients.")
+    assert lead(status="caution", headlines=[caution], checks=[CLIENTS, FINE]) == (
+        "It fell. Read with care: amber early alliance: number of clients: few With caution 72 sessions of 1 client"
+    )
+
+
+def test_checks_of_several_parts_stand_in_one_block_under_all_headlines():
+    parts = [
+        headline(part="Within", status="withheld", reason="Too few sessions."),
+        headline(part="Between", status="caution", reason="Read with care: number of clients; odd dates."),
+        headline(part="Beside"),
+    ]
+    assert lead(status="caution", headlines=parts, checks=[CLIENTS, FINE]) == (
+        "Within It fell. Withheld Too few sessions. Between It fell. With caution Read with care: odd dates. "
+        "Beside It fell. Answered Read with care: amber early alliance: number of clients: few "
+        "72 sessions of 1 client"
+    )
+
+
+def test_the_index_gives_reasons_in_full_and_repeats_no_status():
+    part = headline(status="caution", reason="Read with care: number of clients.")
+    report = PAGE | {"report": "02", "file": "02_x.html", "older": False, "failure": "", "reason": None, "needs": None}
+    html = index_html(PAGE | {"reports": [report | {"status": "caution", "headlines": [part], "checks": [CLIENTS]}]})
+    assert html.count("With caution") == 1
+    assert '<p class="why">Read with care: number of clients.</p>' in html
+
+
+def test_the_card_of_the_index_counts_one_in_the_singular():
+    study = INPUTS["study"] | {"n_therapists": 1}
+    html = index_html(PAGE | {"study": study, "reports": []})
+    assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html)[:3] == [
+        ("Sessions", "72"),
+        ("Client", "1"),
+        ("Therapist", "1"),
+    ]

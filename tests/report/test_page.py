@@ -1,6 +1,7 @@
 """What a notebook shows is escaped, what it records is complete, and what is withheld has no number anywhere."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from types import SimpleNamespace as Fake
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 @dataclass(frozen=True)
 class FakeStudy:
+    measures: dict = field(default_factory=dict)
     simulated: bool = True
 
 
@@ -246,3 +248,81 @@ def test_open_report_refuses_what_it_cannot_mean(words, message):
     with pytest.raises(ReportError) as error:
         open_report(**{"number": "02", "study": "example"} | words)
     assert str(error.value) == message
+
+
+def judged(**changed):
+    row = {
+        "finding_id": "M01", "citation": "Somebody (2018)", "confidence": "passage", "level": "total", "metric": "r",
+        "published": 0.278, "published_low": 0.256, "published_high": 0.299, "own": 0.25, "own_low": 0.1,
+        "own_high": 0.4, "expected_low": 0.05, "expected_high": 0.5, "consistent_tau_0": True,
+        "consistent_tau_05": True, "consistent_tau_10": np.True_, "small_telescopes": None, "bayes_factor": 4321.5,
+        "verdict": "consistent with signal", "reason": "same estimand",
+    }  # fmt: skip
+    return row | changed
+
+
+NOT_JUDGED = dict.fromkeys(
+    ("own", "own_low", "own_high", "expected_low", "expected_high", "consistent_tau_0", "consistent_tau_05",
+     "consistent_tau_10", "small_telescopes", "bayes_factor"), np.nan
+) | {"finding_id": "W02", "citation": "Other (2020)", "verdict": "not comparable", "reason": "level: within"}  # fmt: skip
+
+
+def headings(html):
+    return re.findall(r'<th scope="col"[^>]*>(.*?)</th>', html)
+
+
+def test_verdicts_name_the_metric_and_every_criterion_of_comparable_figures(report, shown):
+    report.verdicts(pd.DataFrame([judged(), judged(**NOT_JUDGED)]))
+    first, second = shown.html[0].split("<b>Table 2.</b>")
+    assert headings(first) == ["Citation", "Metric", "Published", "Own", "Expected", "Verdict", "Reason", "Confidence"]
+    assert "0.25 [0.10,&nbsp;0.40]" in first
+    assert "coded so that positive is good for the client" in first
+    assert headings(second) == [
+        "Citation", "Consistent, tau 0", "Consistent, tau .05", "Consistent, tau .10",
+        "Too small to have been found (small telescopes)", "Bayes factor",
+    ]  # fmt: skip
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", second.split("<tbody>")[1])
+    assert cells == ["Somebody&nbsp;(2018)", "yes", "yes", "yes", "–", "&gt;&nbsp;1,000"]
+    assert "between-study standard deviation, which the sources do not print" in second
+
+
+def test_without_a_comparable_figure_there_is_one_table_without_own_values(report, shown):
+    report.verdicts(pd.DataFrame([judged(**NOT_JUDGED)]))
+    assert headings(shown.html[0]) == ["Citation", "Metric", "Published", "Verdict", "Reason", "Confidence"]
+    assert "Table 2." not in shown.html[0]
+    assert "No own value stands beside them: in each row the reason says why." in shown.html[0]
+
+
+def test_an_empty_table_says_what_it_is_told(report, shown):
+    report.table(pd.DataFrame({"a": []}), caption="Truth.", empty="a real study has no known truth")
+    assert '<p class="empty">a real study has no known truth</p>' in shown.html[0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "caption"),
+    [
+        ("symptoms ~ time", "Estimates of the model “m” (outcome: symptoms, PHQ-9 sum (0 to 27))."),
+        ("other ~ time", "Estimates of the model “m” (outcome: other)."),
+        ("", "Estimates of the model “m”."),
+    ],
+)
+def test_estimates_name_their_outcome_and_its_unit(shown, formula, caption):
+    study = FakeStudy(measures={"symptoms": Fake(unit="PHQ-9 sum (0 to 27)")})
+    Report("02", study, 0.95, shown).record(fit(formula=formula), model="m")
+    assert f"</b> {caption}</span>" in shown.html[0]
+
+
+def test_a_fit_that_did_not_converge_gives_its_own_reasons_where_it_has_them(report, shown):
+    report.record(fit(converged=False, withheld={"time": "the model is not identified."}), model="m")
+    assert shown.data[0]["estimates"] == []
+    assert {row["term"]: row["reason"] for row in shown.data[0]["withheld"]} == {
+        "(Intercept)": "the model did not converge, so nothing is reported from it",
+        "time": "the model is not identified",
+        "x_between_therapist": "the model did not converge, so nothing is reported from it",
+    }
+
+
+def test_a_checked_value_has_decimals_where_its_limit_has(report, shown):
+    frame = checks(value=0.0, limit=0.2)
+    report.checks(frame)
+    assert "<td>0.00</td><td>0.20</td>" in shown.html[0]

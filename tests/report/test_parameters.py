@@ -74,7 +74,7 @@ def test_text_is_read_as_the_declared_type(value, kind, result):
 @pytest.mark.parametrize(
     ("value", "kind", "allowed"),
     [
-        ("0,9", "float", "a value of type float"),
+        ("0,9 or so", "float", "a value of type float"),
         ("1.5", "int", "a value of type int"),
         (True, "int", "a value of type int"),
         ("yes", "bool", "true or false"),
@@ -85,6 +85,13 @@ def test_what_is_not_of_the_type_is_refused(value, kind, allowed):
     with pytest.raises(ReportError) as error:
         coerce(value, kind, "parameter x")
     assert str(error.value) == f"parameter x: {value!r} is not {allowed}. Correct the value."
+
+
+@pytest.mark.parametrize(("typed", "written"), [("0,9", "0.9"), ("-1,25", "-1.25"), (",5", ".5")])
+def test_a_decimal_comma_is_recognised(typed, written):
+    with pytest.raises(ReportError) as error:
+        coerce(typed, "float", "parameter x")
+    assert str(error.value) == f"parameter x: {typed!r} is not a value of type float. Write {written}, with a point."
 
 
 def test_a_value_for_one_notebook_wins_over_one_for_all(declared):

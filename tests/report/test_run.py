@@ -20,6 +20,8 @@ from alliance_analysis.report.work import Outcome
 
 SCHEMA = json.loads((Path(work.__file__).parent / "results.schema.json").read_text(encoding="utf-8"))
 
+BROKEN = "before the first section, code cell 3: KeyError; run again with --debug for Python's own message"
+
 
 def results(folder, stem):
     return json.loads((folder / f"{stem}.results.json").read_text(encoding="utf-8"))
@@ -41,7 +43,7 @@ def test_run_folder_has_the_files_of_the_design_and_nothing_half_written(full_ru
 
 def test_summary_names_statuses_and_the_failure_in_one_line(full_run):
     assert full_run.statuses == {"21": "caution", "22": "failed"}
-    assert full_run.failures == {"22": "22_broken: cell 4: KeyError"}
+    assert full_run.failures == {"22": f"22_broken: {BROKEN}"}
     assert full_run.exit_code == 1
     assert "planted-client-1" in full_run.details["22"]  # for --debug on the terminal
 
@@ -103,7 +105,7 @@ def test_the_last_expression_of_a_cell_is_shown(full_run):
 
 
 def test_a_failed_notebook_leaves_a_log_without_values(full_run):
-    assert (full_run.folder / "logs" / "22.log").read_text(encoding="utf-8") == "22_broken: cell 4: KeyError\n"
+    assert (full_run.folder / "logs" / "22.log").read_text(encoding="utf-8") == f"22_broken: {BROKEN}\n"
     assert "This report could not be made." in (full_run.folder / "22_broken.html").read_text(encoding="utf-8")
 
 
@@ -131,7 +133,7 @@ def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, t
         tmp_path / "notebooks", "21_one", [("code", "import sys\nsys.exit(0)"), ("code", "report.text('x')")]
     )
     broken = run_reports(study, **run)
-    assert broken.failures == {"21": "21_one: cell 5 ended the notebook early"}
+    assert broken.failures == {"21": "21_one: before the first section, code cell 3: ended the notebook early"}
     after = files(tmp_path / "run")
     for name in ("21_one.html", "21_one.results.json", "executed/21_one.ipynb"):
         assert after[name] == first[name]
@@ -148,17 +150,20 @@ def test_a_killed_kernel_and_own_errors_each_give_one_line(study, tmp_path):
         "24_exit": "import sys\nsys.exit(0)",
     }
     for name, source in cells.items():
-        write_notebook(tmp_path / "notebooks", name, [("code", source)])
+        write_notebook(tmp_path / "notebooks", name, [("markdown", "## Model"), ("code", source)])
     summary = run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks", jobs=2)
     assert summary.failures == {
         "21": "21_killed: its kernel ended before the notebook did (killed, or out of memory)",
-        "22": "22_model: cell 4: ModelError: criterion must be ML, got x.",
-        "23": "23_data: cell 4: DataError: client c07 is odd.",
-        "24": "24_exit: cell 5 ended the notebook early",
+        "22": "22_model: in section 'Model', code cell 3: ModelError: criterion must be ML, got x.",
+        "23": "23_data: in section 'Model', code cell 3: DataError: client c07 is odd.",
+        "24": "24_exit: in section 'Model', code cell 3: ended the notebook early",
     }
     logged = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "run" / "logs").iterdir()}
-    assert logged["22"] == "22_model: cell 4: ModelError: criterion must be ML, got x.\n"
-    assert logged["23"] == "23_data: cell 4: DataError\n"  # its message may name a client
+    assert logged["22"] == "22_model: in section 'Model', code cell 3: ModelError: criterion must be ML, got x.\n"
+    assert logged["23"] == (
+        "23_data: in section 'Model', code cell 3: DataError; its message may name clients and is shown on the terminal"
+        " only\n"
+    )
     assert summary.exit_code == 1
 
 
@@ -195,7 +200,9 @@ def without_kernels(monkeypatch):
     ("options", "message"),
     [
         ({"jobs": 0}, "--jobs: 0 is not a whole number from 1. Correct it."),
-        ({"only": ["7"]}, "--only: no notebook '07'; there are 21, 22. Correct it."),
+        ({"only": ["7"]}, "--only: no notebook '7'; there are 21, 22. Correct it."),
+        ({"only": ["21", "", "x"]}, "--only: no notebook ''; there are 21, 22. Correct it."),
+        ({"only": ["21", "x"]}, "--only: no notebook 'x'; there are 21, 22. Correct it."),
         (
             {"parameters": {"21.conf_levle": "0.9"}},
             "parameter 21.conf_levle: notebook 21 has no parameter 'conf_levle'; known are conf_level, seed."
@@ -300,8 +307,10 @@ def test_ctrl_c_stops_kernels_keeps_earlier_reports_and_exits_130(study, tmp_pat
         "import sys\nfrom alliance_analysis.report.run import run_reports\n"
         "if __name__ == '__main__':\n"
         f"    folder = {str(tmp_path)!r}\n"
-        f"    summary = run_reports({str(study)!r}, out=folder + '/run', notebooks=folder + '/notebooks')\n"
-        "    sys.stdout.write(repr(dict(summary.statuses)))\n    sys.exit(summary.exit_code)\n"
+        "    events = []\n"
+        "    note = lambda event: events.append(event.number + ' ' + event.status)\n"
+        f"    summary = run_reports({str(study)!r}, out=folder + '/run', notebooks=folder + '/notebooks', progress=note)\n"
+        "    sys.stdout.write(f'{list(events)} {dict(summary.statuses)} {summary.note}')\n    sys.exit(summary.exit_code)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
@@ -313,8 +322,15 @@ def test_ctrl_c_stops_kernels_keeps_earlier_reports_and_exits_130(study, tmp_pat
         assert time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # an impatient second one
     output, errors = process.communicate(timeout=60)
-    assert (process.returncode, output, errors) == (130, "{'21': 'interrupted', '22': 'interrupted'}", "")
+    assert (process.returncode, output, errors) == (
+        130,
+        "['21 started', '21 interrupted', '22 interrupted'] {'21': 'interrupted', '22': 'interrupted'}"
+        " interrupted; earlier reports are as they were",
+        "",
+    )
     assert set(files(tmp_path / "run")) == {"index.html", "run.json", "run_times.json"}
     kernel = int((tmp_path / "pid").read_text())
     while Path(f"/proc/{kernel}").exists():  # it ends on its own within seconds once its parent is gone

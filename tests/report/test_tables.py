@@ -87,3 +87,46 @@ def test_shares_are_percent_and_an_empty_note_is_left_out():
     assert ">12 %<" in html.replace("&nbsp;", " ")
     assert ">100 %<" in html.replace("&nbsp;", " ")
     assert "Note" not in html
+
+
+def cells_of(html):
+    return [text.replace("&nbsp;", " ") for text in re.findall(r'<td class="num">(.*?)</td>', html)]
+
+
+def test_numbers_of_one_column_have_the_same_decimals():
+    frame = pd.DataFrame({"x": list("abcd"), "estimate": [1.5, 0.0036, -0.0036, 3.2e-33]})
+    assert cells_of(table_html(frame, caption="c")) == ["1.50", "&lt; 0.01", "&gt; −0.01", "0.00"]
+
+
+def test_a_column_of_small_numbers_gets_more_decimals_and_so_does_its_interval():
+    frame = pd.DataFrame(
+        {"x": ["a", "b"], "estimate": [0.0036, 0.00012], "conf_low": [-0.001, 0.0], "conf_high": 0.004}
+    )
+    assert cells_of(table_html(frame, caption="c")) == [
+        "0.0036", "[−0.0010, 0.0040]", "0.0001", "[0.0000, 0.0040]"
+    ]  # fmt: skip
+
+
+def test_a_frame_without_rows_says_none_or_what_it_is_told():
+    frame = pd.DataFrame({"term": [], "truth": []})
+    assert table_html(frame, caption="Truth", label="Table 1", note="n") == (
+        '<figure class="table"><figcaption><b>Table 1.</b> Truth</figcaption><p class="empty">none</p>'
+        '<p class="note">n</p></figure>'
+    )
+    assert f'<p class="empty">{ESCAPED}</p>' in table_html(frame, caption="c", empty=HOSTILE)
+
+
+def test_a_table_with_sentences_takes_the_full_width():
+    wide = table_html(pd.DataFrame({"note": ["a sentence that is rather long"]}), caption="c")
+    assert wide.startswith('<figure class="table wide">')
+    assert table_html(pd.DataFrame({"a": ["x"]}), caption="c").startswith('<figure class="table"><div')
+
+
+def test_columns_of_advice_without_any_are_left_out():
+    frame = pd.DataFrame({"check": ["a"], "what_to_do": [""], "note": [""], "why": [""]})
+    assert re.findall(r'<th scope="col">(.*?)</th>', table_html(frame, caption="c")) == ["Check", "Why"]
+
+
+def test_an_estimate_with_its_interval_may_break_between_the_two_only():
+    html = table_html(pd.DataFrame({"a": ["x"], "own": ["−0.25 [−0.40, −0.10]"]}), caption="c")
+    assert "<td>−0.25 [−0.40,&nbsp;−0.10]</td>" in html

@@ -1,6 +1,8 @@
 """Generated sentences: computed, plain, and free of causal words."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 import pytest
@@ -23,16 +25,19 @@ def tidy(r, low, high):
     return pd.DataFrame({"term": ["r"], "estimate": [r], "conf_low": [low], "conf_high": [high]})
 
 
-def verdicts(word="consistent with signal"):
-    return pd.DataFrame(
-        {
-            "published": [0.278],
-            "published_low": [0.256],
-            "published_high": [0.299],
-            "verdict": [word],
-            "reason": ["rater"],
-        }
-    )
+def verdicts(word="consistent with signal", own=0.23):
+    row = {"published": 0.278, "published_low": 0.256, "published_high": 0.299, "verdict": word, "reason": "rater"}
+    return pd.DataFrame([row | {"own": own, "own_low": own - 0.15, "own_high": own + 0.15}])
+
+
+@dataclass(frozen=True)
+class Early:
+    table: pd.DataFrame
+    end_state: str = "symptoms at the end"
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+    def tidy(self, conf_level=0.95):
+        return self.table
 
 
 def bias():
@@ -41,6 +46,7 @@ def bias():
             "model": ["a", "b", "a", "b"],
             "true_slope": [0.0, 0.0, -0.2, -0.2],
             "rejected_share": [0.6, 0.275, 1.0, 1.0],
+            "rejected_error_share": [0.07, 0.06, 0.03, 0.03],
             "bias": [0.05, 0.03, 0.057, -0.02],
             "n_simulations": 40,
         }
@@ -62,41 +68,64 @@ def bias():
     ],
 )
 def test_the_early_alliance_is_stated_as_the_interval_allows(row, start):
-    statement = text.state_early_alliance(row, verdicts(), checks(a="green"), "symptoms at the end")
+    statement = text.state_early_alliance(Early(row), verdicts(), checks(a="green"))
     assert statement.sentence.startswith(start)
     assert statement.sentence.endswith(
-        "Beside the meta-analytic mean (r = 0.28 [0.26, 0.30], coded so that positive is good): consistent with signal."
+        "Coded so that positive is good, that is 0.23 [0.08, 0.38] beside the meta-analytic mean of 0.28 [0.26, 0.30]: consistent with signal."
     )
     assert (statement.status, statement.reason) == ("answered", None)
 
 
-def test_what_is_not_comparable_gets_no_number_of_the_literature():
-    statement = text.state_early_alliance(
-        tidy(-0.2, -0.3, -0.1), verdicts("not comparable"), checks(a="green"), "symptoms"
+def test_an_estimate_that_points_the_other_way_is_said_to_do_so():
+    unclear = verdicts("consistent without signal (cannot tell)", own=-0.12)
+    statement = text.state_early_alliance(Early(tidy(0.12, -0.27, 0.48)), unclear, checks(a="green"))
+    assert statement.sentence.endswith(
+        "consistent without signal (cannot tell); it points the other way, but too imprecisely to contradict."
     )
+
+
+def test_what_is_not_comparable_gets_no_number_of_the_literature():
+    statement = text.state_early_alliance(Early(tidy(-0.2, -0.3, -0.1)), verdicts("not comparable"), checks(a="green"))
     assert statement.sentence.endswith("Beside the meta-analyses: not comparable (rater).")
 
 
 def test_amber_checks_stand_beside_the_headline():
-    statement = text.state_early_alliance(
-        tidy(-0.2, -0.3, -0.1), verdicts(), checks(fine="green", few="amber"), "symptoms"
-    )
+    statement = text.state_early_alliance(Early(tidy(-0.2, -0.3, -0.1)), verdicts(), checks(fine="green", few="amber"))
     assert (statement.status, statement.reason) == ("caution", "Read with care: few.")
+
+
+def test_a_withheld_correlation_withholds_the_headline():
+    early = Early(
+        tidy(float("nan"), float("nan"), float("nan")), withheld={"r": "4 clients have everything; 10 are needed"}
+    )
+    statement = text.state_early_alliance(early, verdicts("not comparable"), checks(a="green"))
+    assert (statement.status, statement.reason) == ("withheld", "4 clients have everything; 10 are needed.")
 
 
 def test_the_session_estimate_is_withheld_with_computed_reasons():
     statement = text.withhold_session_estimate(bias())
     assert statement.status == "withheld"
-    assert (
-        "in 40 simulated studies of this shape in which nothing is to be found they claimed an association in 28 % to 60 %"
-        in statement.reason
+    assert statement.reason == (
+        "The primary model for this question (a random-intercept panel VAR) is not part of this version, and the mixed "
+        "models of the literature would mislead here: in 40 simulated studies of this shape in which nothing is to be "
+        "found they claimed an association in 28 % to 60 % (5 % would be right; Monte Carlo error 7 %), and they missed "
+        "a true slope of −0.20 by up to 0.06 (within-client standard deviations)."
     )
-    assert statement.reason.endswith("missed a true slope of −0.20 by up to 0.06 (within-client standard deviations).")
+
+
+def test_models_that_behave_well_are_not_called_misleading():
+    assert "cannot stand in for it" in text.withhold_session_estimate(bias().assign(rejected_share=0.05)).reason
+    assert text.withhold_session_estimate(bias().head(0)).reason.endswith(
+        "no model of the literature could be fitted to simulated studies of this shape."
+    )
 
 
 def test_the_sample_is_stated_with_its_questions():
-    statement = text.state_sample(load_study("example"), checks(a="green"))
-    assert statement.sentence == "2,951 sessions of 240 clients with 24 therapists; 2 of 2 questions can be answered."
+    study = load_study("example")
+    statement = text.state_sample(study, checks(a="green"))
+    assert statement.sentence == (
+        f"{len(study.sessions):,} sessions of 240 clients with 24 therapists; 2 of 2 questions can be answered."
+    )
 
 
 def test_no_generated_sentence_claims_a_cause():
@@ -104,7 +133,7 @@ def test_no_generated_sentence_claims_a_cause():
     fit = fit_early_alliance(study.sessions, study.clients)
     judged = judge_replication(fit.tidy().iloc[0], early_alliance_estimand(), load_published(ids=["M01", "W02"]))
     sentences = [
-        text.state_early_alliance(fit.tidy(), judged, checks(a="green"), fit.end_state).sentence,
+        text.state_early_alliance(fit, judged, checks(a="green")).sentence,
         text.withhold_session_estimate(bias()).reason,
         fit.method.replace("because there are too few", ""),  # the reason of a standard error, not of an outcome
         text.METRIC_WITHIN,

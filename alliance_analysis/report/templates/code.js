@@ -1,7 +1,18 @@
 (function () {
   "use strict";
+  var boxes = document.querySelectorAll(".box");
+  function hint() {
+    boxes.forEach(function (box) {
+      box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
+      box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+    });
+  }
+  boxes.forEach(function (box) { box.addEventListener("scroll", hint, { passive: true }); });
+  window.addEventListener("resize", hint);
+  window.addEventListener("load", hint);
   var button = document.getElementById("code-switch");
   var folds = document.querySelectorAll("details.code");
+  folds.forEach(function (fold) { fold.addEventListener("toggle", hint); });
   if (!button || !folds.length) { return; }
   var open = false;
   button.hidden = false;
