@@ -9,6 +9,7 @@ measured in the same run, because machines differ: the last column gives the rat
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -71,24 +72,33 @@ def write_notebooks(folder: Path) -> Path:
     return folder
 
 
+def notebook_seconds(folder: Path) -> tuple[float, float]:
+    """Return the CPU seconds of a notebook in a fresh worker and of one more in the same worker, kernels included."""
+    least = [float("inf"), float("inf")]
+    for _ in range(REPEATS):
+        run_reports("example", out=folder / "run", notebooks=write_notebooks(folder / "notebooks"))
+        times = json.loads((folder / "run" / "run_times.json").read_text(encoding="utf-8"))
+        least = [min(best, times[number]["cpu_seconds"]) for best, number in zip(least, ("91", "92"), strict=True)]
+    return least[0], least[1]
+
+
 def main() -> None:
     """Measure and print one table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "notebooks").mkdir()
-        study, notebooks = write_rows(folder), write_notebooks(folder / "notebooks")
-        one = cpu_seconds(lambda: run_reports("example", out=folder / "a", notebooks=notebooks, only=["91"]))
-        both = cpu_seconds(lambda: run_reports("example", out=folder / "b", notebooks=notebooks))
+        study = write_rows(folder)
+        first, next_one = notebook_seconds(folder)
         rows = {
             "import pandas": cpu_seconds(lambda: python("-c", "import pandas")),
             "alliance check, 5,000 rows": cpu_seconds(
                 lambda: python("-m", "alliance_analysis.cli", "check", str(study))
             ),
-            "one more notebook": both - one,
-            "a run of one notebook, start to end": one,
+            "a notebook's overhead, first of a run": first,
+            "a notebook's overhead, every further one": next_one,
         }
     for label, seconds in rows.items():
-        print(f"{label:<40} {seconds:6.2f} CPU s   {seconds / rows['import pandas']:5.1f} x import pandas")
+        print(f"{label:<45} {seconds:6.2f} CPU s   {seconds / rows['import pandas']:5.1f} x import pandas")
 
 
 if __name__ == "__main__":
