@@ -89,8 +89,8 @@ def reproduce(
         _err.print(f"failed   {line}", markup=False)
         if debug:
             _err.print(summary.details[number], markup=False)
-    if summary.note:
-        _err.print(summary.note, markup=False)
+    if summary.exit_code == INTERRUPTED:  # all is cleared up: one more Ctrl-C must not spoil the exit code
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     _out.print(f"Reports: {summary.folder / 'index.html'}", markup=False)
     raise typer.Exit(summary.exit_code)
 

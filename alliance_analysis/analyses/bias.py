@@ -182,7 +182,8 @@ def _maximum_likelihood(series: _Series) -> np.ndarray:
     from scipy.optimize import minimize
 
     count = len(series.session)
-    spread = np.log([0.6 * _spread(series, slice(0, count)), 0.6 * _spread(series, slice(count, None))])
+    tiny = np.finfo(float).tiny
+    spread = [np.log(max(0.6 * _spread(series, part), tiny)) for part in (slice(0, count), slice(count, None))]
     start = np.array([*spread, 0.3, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0, -1.5, -1.5])
     reach = np.array([[-3, 2], [-3, 2], *[[-0.6, 0.6]] * 4, [-0.95, 0.95], *[[-4, 2]] * 2, *[[-4, 2]] * 2])
     steps = 1e-5 * np.eye(len(start))
@@ -195,9 +196,14 @@ def _maximum_likelihood(series: _Series) -> np.ndarray:
         slopes = [(_implied(free + h, series.session) - _implied(free - h, series.session)) / 2e-5 for h in steps]
         return deviance, np.array([(by_covariance * slope).sum() for slope in slopes])
 
-    return minimize(
-        objective, start, jac=True, method="L-BFGS-B", bounds=start[:, None] + reach, options={"ftol": 1e-7}
-    ).x
+    bounds = start[:, None] + reach
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7})
+    if found.nit == 0 or not np.isfinite(found.fun):
+        raise ModelError(
+            "simulate_bias: the dynamics of symptoms and alliance could not be estimated in this study. "
+            "Check both for constant scores and coding errors."
+        )
+    return found.x
 
 
 def _spread(series: _Series, columns: slice) -> float:

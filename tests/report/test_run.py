@@ -304,12 +304,13 @@ def test_ctrl_c_stops_kernels_keeps_earlier_reports_and_exits_130(study, tmp_pat
     write_notebook(tmp_path / "notebooks", "22_next", [])
     script = tmp_path / "interrupted.py"
     script.write_text(
-        "import sys\nfrom alliance_analysis.report.run import run_reports\n"
+        "import signal, sys\nfrom alliance_analysis.report.run import run_reports\n"
         "if __name__ == '__main__':\n"
         f"    folder = {str(tmp_path)!r}\n"
         "    events = []\n"
         "    note = lambda event: events.append(event.number + ' ' + event.status)\n"
         f"    summary = run_reports({str(study)!r}, out=folder + '/run', notebooks=folder + '/notebooks', progress=note)\n"
+        "    signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as the command line does
         "    sys.stdout.write(f'{list(events)} {dict(summary.statuses)} {summary.note}')\n    sys.exit(summary.exit_code)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
