@@ -135,7 +135,7 @@ def describe_variance(sessions: pd.DataFrame, columns: Sequence[str]) -> pd.Data
     -------
     DataFrame
         `measure level variance share n_sessions note`; level "between therapists", "between clients", "within
-        clients"; `note` says where a variance is estimated at zero (no proof that there is none), where therapists are
+        clients"; `note` says where a variance is withheld because it is estimated at zero, where therapists are
         few or cannot be told from clients, and why a measure has no shares.
     """
     tables = [_variance(sessions, name) for name in columns]
@@ -162,9 +162,11 @@ def _variance(sessions: pd.DataFrame, column: str) -> pd.DataFrame:
         return pd.DataFrame([empty | {"note": failed}])[_VARIANCE_COLUMNS]
     found = fit.variance_components().set_index("group")["estimate"]
     table = pd.DataFrame({"level": [*groups.values(), _WITHIN], "variance": [found[g] for g in (*groups, "residual")]})
-    share = table["variance"] / table["variance"].sum()
-    notes = np.where(share < 1e-6, "estimated at zero: these data cannot tell it from zero", note)
-    return table.assign(share=share, n_sessions=len(used), note=notes, measure=column)[_VARIANCE_COLUMNS]
+    table["share"] = table["variance"] / table["variance"].sum()
+    singular = table["share"] < 1e-6
+    table.loc[singular, ["variance", "share"]] = np.nan  # a variance at zero is no finding that there is none
+    notes = np.where(singular, "withheld: estimated at zero, these data cannot tell it from zero", note)
+    return table.assign(n_sessions=len(used), note=notes, measure=column)[_VARIANCE_COLUMNS]
 
 
 _WITHIN = "within clients"
@@ -217,7 +219,7 @@ _RELIABILITY_COLUMNS = [
 def _reliability(sessions: pd.DataFrame, column: str) -> dict[str, object]:
     variance = _variance(sessions, column).set_index("level")["variance"]
     within = variance[_WITHIN]
-    between = variance.drop(_WITHIN).sum() if len(variance) > 1 else np.nan
+    between = variance.drop(_WITHIN).sum(min_count=1)  # nothing where every level is withheld
     counts = sessions.dropna(subset=[column]).groupby(dyad_keys(sessions)).size()
     k = len(counts) / (1 / counts).sum()
     parts = [f"{column}_{part}" for part in v.SUBSCALES]

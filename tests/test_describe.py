@@ -71,10 +71,20 @@ def test_shares_add_up_to_one(sessions):
     assert shares.groupby("measure")["share"].sum().to_numpy() == pytest.approx([1, 1])
 
 
-def test_a_variance_at_zero_is_said_to_be_unknown():
+def test_a_variance_at_zero_is_withheld():
     frame = balanced(n_therapists=8, n_clients=6, sds=(0.0, 1.0, 1.0), seed=2)
-    note = describe_variance(frame, ["x"]).set_index("level").loc["between therapists", "note"]
-    assert note == "estimated at zero: these data cannot tell it from zero"
+    row = describe_variance(frame, ["x"]).set_index("level").loc["between therapists"]
+    assert row["note"] == "withheld: estimated at zero, these data cannot tell it from zero"
+    assert row[["variance", "share"]].isna().all()
+
+
+def test_no_reliability_is_made_from_a_client_variance_at_zero():
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"client": np.repeat(np.arange(20), 4), "session": np.tile(np.arange(4), 20)})
+    frame["x"] = rng.normal(size=80)
+    frame["x"] -= frame.groupby("client")["x"].transform("mean")
+    row = describe_reliability(frame, ["x"]).iloc[0]
+    assert row[["one_rating", "mean_of_ratings"]].isna().all()
 
 
 def test_reliability_of_a_mean_follows_spearman_and_brown(sessions):
