@@ -86,7 +86,6 @@ class EarlyAllianceFit:
         return pd.DataFrame(
             [
                 {
-                    "n_obs": self.n_clients,
                     "n_client": self.n_clients,
                     "n_therapist": therapists,
                     "converged": len(self.withheld) < len(self.estimates.terms),

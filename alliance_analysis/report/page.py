@@ -14,7 +14,15 @@ import pandas as pd
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.figures import figure_html, set_figure_style
 from alliance_analysis.report.formats import format_fixed, format_value
-from alliance_analysis.report.records import Fit, check_terms, counts, is_primary, variance_rows, withheld_reasons
+from alliance_analysis.report.records import (
+    Fit,
+    basis_note,
+    check_terms,
+    counts,
+    is_primary,
+    variance_rows,
+    withheld_reasons,
+)
 from alliance_analysis.report.results import ANSWERED, HEADLINE_STATUSES, MIME, rows
 from alliance_analysis.report.tables import table_html
 from alliance_analysis.report.verdicts import (
@@ -232,12 +240,12 @@ class Report:
             {"model": model, "group": group, "term": term, "reason": reason} for term, reason in withheld.items()
         ]
         name = f"{model}, {group}" if group else model
-        html = self._estimates(kept, f"Estimates of the model “{name}”{self._outcome(fit)}.")
+        html = self._estimates(kept, f"Estimates of the model “{name}”{self._outcome(fit)}.", basis_note(glance))
         self.show(html + _withheld_html(name, withheld), {"estimates": rows(entries), "withheld": reasons})
 
-    def _estimates(self, kept: pd.DataFrame, caption: str) -> str:
+    def _estimates(self, kept: pd.DataFrame, caption: str, note: str) -> str:
         shown = kept[[column for column in _SHOWN if column in kept and not kept[column].isna().all()]]
-        return self._table(shown, caption) if len(kept) else ""
+        return self._table(shown, caption, note or None) if len(kept) else ""
 
     def _outcome(self, fit: Fit) -> str:
         """Return the outcome in words, with the unit where it is a measure of the study; empty without a formula."""

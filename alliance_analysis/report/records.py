@@ -8,6 +8,7 @@ from typing import Protocol
 import pandas as pd
 
 from alliance_analysis.errors import ReportError
+from alliance_analysis.report.formats import format_counted
 from alliance_analysis.study.vocabulary import LEVEL_VARIANCE, LEVELS
 
 _NOT_CONVERGED = "the model did not converge, so nothing is reported from it"
@@ -73,6 +74,31 @@ def variance_rows(fit: Fit, glance: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"term": names, "estimate": frame["estimate"].to_numpy(), "level": LEVEL_VARIANCE, "primary": False}
     )
+
+
+def basis_note(glance: pd.DataFrame) -> str:
+    """Say on whom an estimates table rests, what was left out, and how intervals were made.
+
+    Examples
+    --------
+    >>> basis_note(pd.DataFrame([{"n_obs": 90, "n_client": 1, "n_dropped": 2, "criterion": "ML"}]))
+    '90 sessions, 1 client; 2 rows left out for a missing value. ML.'
+    """
+    nouns = {"n_sessions": "session", "n_clients": "client", "n_therapists": "therapist"}
+    sizes = [format_counted(n, nouns[name], f"{nouns[name]}s") for name, n in counts(glance).items() if n is not None]
+    row = glance.iloc[0]
+    lost = (
+        f"; {format_counted(row['n_dropped'], 'row', 'rows')} left out for a missing value"
+        if "n_dropped" in row
+        else ""
+    )
+    how = [str(row["criterion"])] if "criterion" in row else []
+    how += [_DF_METHODS[row["df_method"]]] if row.get("df_method") in _DF_METHODS else []
+    how += [f"Standard errors: {row['se_method']}"] if "se_method" in row else []
+    return f"{', '.join(sizes)}{lost}.{' ' + '; '.join(how) + '.' if how else ''}" if sizes else ""
+
+
+_DF_METHODS = {"satterthwaite": "df by Satterthwaite", "normal": "normal quantiles"}
 
 
 def counts(glance: pd.DataFrame) -> dict[str, int | None]:

@@ -161,3 +161,8 @@ def test_intervals_cover_the_truth_at_the_nominal_rate():
     coverage = np.mean(inside, axis=0)
     assert (coverage >= 0.90).all(), coverage  # 200 replicates: 0.95 - 3 Monte Carlo standard errors
     assert (coverage <= 0.99).all(), coverage
+
+
+def test_clients_are_not_counted_as_sessions(fit):
+    assert "n_obs" not in fit.glance()
+    assert fit.glance()["n_client"].item() == fit.n_clients

@@ -11,6 +11,7 @@ import pytest
 
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.page import Report, open_report
+from alliance_analysis.report.records import basis_note
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -326,3 +327,14 @@ def test_a_checked_value_has_decimals_where_its_limit_has(report, shown):
     frame = checks(value=0.0, limit=0.2)
     report.checks(frame)
     assert "<td>0.00</td><td>0.20</td>" in shown.html[0]
+
+
+def test_estimates_say_on_whom_they_rest_and_how_they_were_made():
+    fit = pd.DataFrame(
+        [{"n_obs": 90, "n_client": 12, "n_dropped": 1, "criterion": "REML", "df_method": "satterthwaite"}]
+    )
+    assert basis_note(fit) == "90 sessions, 12 clients; 1 row left out for a missing value. REML; df by Satterthwaite."
+    assert basis_note(pd.DataFrame([{"n_client": 40, "se_method": "therapist jackknife"}])) == (
+        "40 clients. Standard errors: therapist jackknife."
+    )
+    assert basis_note(pd.DataFrame([{"converged": True}])) == ""
