@@ -20,6 +20,7 @@ try:  # here, too, Ctrl-C is no failure
     import alliance_analysis as aa  # lazy, and so is the next: a command loads only what it uses, inside main()
     import alliance_analysis.study as room
     from alliance_analysis.errors import AllianceError
+    from alliance_analysis.resources import checkout
 except KeyboardInterrupt:
     sys.exit(INTERRUPTED)
 
@@ -242,6 +243,31 @@ def _refuse_folder(folder: str, *, overwrite: bool) -> None:
     if there and not overwrite:
         exist = f"{', '.join(there)} exist{'s' if len(there) == 1 else ''} already"
         raise AllianceError(f"{folder}: {exist}. Name another folder, or replace with --overwrite.")
+
+
+@app.command()
+def validate(
+    simulate_again: Annotated[
+        bool, typer.Option("--simulate", help="Run the simulations again as well (about an hour).")
+    ] = False,
+) -> None:
+    """Refit every golden case, hold each number against R's, and write docs/validation.md (from a checkout)."""
+    root = checkout()
+    with Progress(console=_out) as progress:
+        task = progress.add_task("golden cases")
+        golden = aa.validate_golden(
+            root, progress=lambda done, total: progress.update(task, completed=done, total=total)
+        )
+        if simulate_again:
+            runs = progress.add_task("simulations")
+            aa.simulate_validation(
+                root, progress=lambda done, total: progress.update(runs, completed=done, total=total)
+            )
+    page = root / "docs" / "validation.md"
+    aa.write_validation(page, golden, aa.load_simulations(root))
+    different = int((golden["verdict"] == "DIFFERS").sum())
+    _out.print(f"{len(golden):,} numbers compared, {different} differ: {page}", markup=False)
+    raise typer.Exit(1 if different else 0)
 
 
 def main() -> None:

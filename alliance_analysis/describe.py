@@ -95,6 +95,36 @@ def _describe_measure(values: pd.Series, scale: tuple[float, float] | None) -> d
     }
 
 
+def describe_caseloads(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Describe how clients are spread over therapists, as counts and quartiles: no single therapist is shown.
+
+    Returns
+    -------
+    DataFrame
+        `quantity value`: therapists, clients, clients who saw more than one therapist, therapists with two or more
+        clients, and the quartiles of clients per therapist.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"client": ["a", "b", "c"], "therapist": ["t", "t", "u"]})
+    >>> describe_caseloads(frame)["value"].tolist()
+    [2, 3, 0, 1, 1.25, 1.5, 1.75]
+    """
+    caseload = sessions.groupby(v.THERAPIST)[v.CLIENT].nunique()
+    therapists = sessions.groupby(v.CLIENT)[v.THERAPIST].nunique()
+    values = {
+        "therapists": len(caseload),
+        "clients": len(therapists),
+        "clients who saw more than one therapist": int((therapists > 1).sum()),
+        "therapists with two or more clients": int((caseload > 1).sum()),
+        "clients per therapist, lower quartile": float(caseload.quantile(0.25)),
+        "clients per therapist, median": float(caseload.median()),
+        "clients per therapist, upper quartile": float(caseload.quantile(0.75)),
+    }
+    # counts stay whole numbers beside quartiles with decimals
+    return pd.DataFrame({"quantity": list(values), "value": pd.Series(list(values.values()), dtype=object)})
+
+
 def describe_missing(sessions: pd.DataFrame, columns: Sequence[str], min_cell: int = 5) -> pd.DataFrame:
     """Return the share of missing values by session number and measure.
 

@@ -224,3 +224,33 @@ def plot_binned(
     names = labels or {}
     ax.set(xlabel=names.get(x, x), ylabel=names.get(y, y))
     return ax
+
+
+FEWEST_THERAPISTS = 20  # below, a figure of therapists would show single persons
+
+
+def plot_effects(effects: pd.DataFrame, *, label: str = "Predicted effect", ax: Axes | None = None) -> Axes:
+    """Draw how therapists' predicted effects are spread: a histogram without ids and without order.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        Rows of `random_effects()` of one group and term; below 20 rows nothing is drawn but a sentence.
+    label : str
+        What the horizontal axis shows, with its unit.
+
+    Examples
+    --------
+    >>> plot_effects(pd.DataFrame({"estimate": np.arange(24.0)})).get_ylabel()
+    'Therapists'
+    """
+    ax = _plain(_axes(ax, width=5.6, height=3.0))
+    if len(effects) < FEWEST_THERAPISTS:
+        sentence = f"fewer than {FEWEST_THERAPISTS} therapists: not drawn"
+        ax.text(0.5, 0.5, sentence, transform=ax.transAxes, ha="center")
+        ax.set(xticks=[], yticks=[])
+        return ax
+    ax.hist(effects["estimate"], bins=max(5, int(np.sqrt(len(effects)))), color=BLUE, edgecolor="white")
+    ax.axvline(0, color=GREY, linewidth=1)
+    ax.set(xlabel=label, ylabel="Therapists")
+    return ax

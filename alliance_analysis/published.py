@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,88 @@ def early_alliance_estimand(alliance: str = v.ALLIANCE_CLIENT, *, higher_is_wors
         adjusted_for="none",
         benefit_sign=-1 if higher_is_worse else 1,
     )
+
+
+def prospective_estimand(alliance: str = v.ALLIANCE_CLIENT, *, higher_is_worse: bool = True) -> Estimand:
+    """Return what the panel VAR's slope is about: alliance to the next session's symptoms, within clients.
+
+    Parameters
+    ----------
+    alliance : str
+    higher_is_worse : bool
+
+    Examples
+    --------
+    >>> prospective_estimand().metric
+    'beta_within'
+    """
+    early = early_alliance_estimand(alliance, higher_is_worse=higher_is_worse)
+    times = ("session t",)
+    return replace(
+        early, level=v.LEVEL_WITHIN, metric="beta_within", exposure_time=times, adjusted_for="lagged_outcome"
+    )
+
+
+def end_state_estimand(level: str, alliance: str = v.ALLIANCE_CLIENT, *, higher_is_worse: bool = True) -> Estimand:
+    """Return what a slope of `fit_end_state` is about: early alliance at one level, end state given the start.
+
+    Parameters
+    ----------
+    level : str
+        "between_client" (the therapist's mean removed) or "between_therapist".
+    alliance : str
+    higher_is_worse : bool
+
+    Examples
+    --------
+    >>> end_state_estimand("between_therapist").adjusted_for
+    'baseline'
+    """
+    early = early_alliance_estimand(alliance, higher_is_worse=higher_is_worse)
+    times = (*_EARLY, "one session")
+    return replace(early, level=level, metric="b_raw", exposure_time=times, adjusted_for="baseline")
+
+
+def judge_levels(
+    tidy: pd.DataFrame,
+    levels: Mapping[str, str],
+    published: pd.DataFrame,
+    *,
+    alliance: str = v.ALLIANCE_CLIENT,
+    higher_is_worse: bool = True,
+    simulated: bool = False,
+) -> pd.DataFrame:
+    """Hold the slopes of `fit_end_state`, one per level, each against the published figures of its own level.
+
+    Parameters
+    ----------
+    tidy : DataFrame
+        Rows with `term estimate std_error df`; a withheld slope has no number.
+    levels : mapping
+        Term -> level.
+    published : DataFrame
+        Rows of `load_published`; those of no level here are left out.
+    alliance : str
+    higher_is_worse : bool
+        Direction of the outcome.
+    simulated : bool
+
+    Returns
+    -------
+    DataFrame
+        The columns of `judge_replication`, in the order of `levels`.
+    """
+    table = tidy.set_index("term")[["estimate", "std_error", "df"]].astype(float)
+    judged = [
+        judge_replication(
+            table.loc[term],
+            end_state_estimand(level, alliance, higher_is_worse=higher_is_worse),
+            published[published["level"].isin(_PUBLISHED_LEVELS[level])],
+            simulated=simulated,
+        )
+        for term, level in levels.items()
+    ]
+    return pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(columns=_COLUMNS)
 
 
 # A client-level estimate without a therapist split may stand beside `total` rows too; a within one never.

@@ -24,3 +24,17 @@ def data_folder() -> Path:
 def notebooks_folder() -> Path:
     """Return the folder with the notebooks, one per question."""
     return _folder("notebooks")
+
+
+def checkout() -> Path:
+    """Return the root of the checkout this package runs from.
+
+    Raises
+    ------
+    AllianceError
+        When the package is installed without its tests.
+    """
+    root = _PACKAGE.parent
+    if not (root / "tests" / "golden").is_dir():
+        raise AllianceError("the golden cases are not installed with the package. Run this from a checkout.")
+    return root

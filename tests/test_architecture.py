@@ -21,13 +21,22 @@ MAY_IMPORT = {
     "prepare": set(),
     "study": {"study", "resources"},
     "mixed": {"mixed", "result"},
+    "panel": {"panel", "prepare", "result"},
     "describe": {"mixed", "prepare", "result"},
-    "check": {"mixed", "prepare", "result"},
-    "analyses": {"analyses", "mixed", "prepare", "result", "study.simulate"},  # the guard rails use the one generator
+    "check": {"check", "mixed", "panel", "prepare", "result"},
+    "analyses": {
+        "analyses",
+        "mixed",
+        "panel",
+        "prepare",
+        "result",
+        "study.simulate",
+    },  # the guard rails use the one generator
     "published": {"result", "resources"},
     "plots": {"result"},
     "report": {"report", "result", "study", "resources"},
-    "cli": {"", "study"},  # "" is the lazy front door
+    "validation": {"validation", "mixed", "panel", "study.simulate"},
+    "cli": {"", "study", "resources"},  # "" is the lazy front door
 }
 # One door per library; the lighter ones (numpy, pandas, scipy) are everywhere.
 DOORS = {

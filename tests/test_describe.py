@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from alliance_analysis.describe import (
+    describe_caseloads,
     describe_measures,
     describe_missing,
     describe_reliability,
@@ -126,3 +127,36 @@ def test_what_cannot_be_divided_says_why_and_describing_nothing_is_an_empty_tabl
     assert describe_variance(once, []).empty
     assert describe_reliability(once, []).empty
     assert describe_measures(once, []).empty
+
+
+def test_caseloads_are_counts_and_quartiles_of_clients_not_of_sessions():
+    # four therapists with 1, 2, 3 and 6 clients; the clients of the first have many sessions
+    therapist = np.repeat(list("abcd"), [1, 2, 3, 6])
+    clients = pd.DataFrame({"therapist": therapist, "client": np.arange(12)})
+    frame = clients.loc[np.repeat(clients.index, np.where(therapist == "a", 9, 2))]
+    table = describe_caseloads(frame)
+    assert list(table.columns) == ["quantity", "value"]
+    assert table.set_index("quantity")["value"].to_dict() == {
+        "therapists": 4,
+        "clients": 12,
+        "clients who saw more than one therapist": 0,
+        "therapists with two or more clients": 3,
+        "clients per therapist, lower quartile": 1.75,
+        "clients per therapist, median": 2.5,
+        "clients per therapist, upper quartile": 3.75,
+    }
+
+
+def test_a_client_of_two_therapists_is_one_client_in_both_caseloads():
+    frame = pd.DataFrame({"client": ["a", "a", "b", "b"], "therapist": ["t", "u", "t", None]})
+    values = describe_caseloads(frame).set_index("quantity")["value"]
+    assert values["clients"] == 2
+    assert values["clients who saw more than one therapist"] == 1
+    assert values["therapists with two or more clients"] == 1
+    assert values["clients per therapist, upper quartile"] == 1.75
+
+
+def test_no_quartile_of_caseloads_names_a_therapist(sessions):
+    table = describe_caseloads(sessions)
+    assert [type(value) for value in table["value"]] == 4 * [int] + 3 * [float]  # counts stay whole numbers
+    assert not set(table["quantity"]) & set(sessions["therapist"])

@@ -96,3 +96,35 @@ def test_estimates_are_drawn_with_their_intervals_in_order():
 def test_a_given_axes_is_drawn_on(sessions):
     ax = plots.plot_attendance(sessions)
     assert plots.plot_course(sessions, "x", ax=ax) is ax
+
+
+def effects(n, seed=6):
+    names = [f"Dr. {k}" for k in range(n)]
+    return pd.DataFrame({"level": names, "estimate": np.random.default_rng(seed).normal(0.0, 2.0, n)})
+
+
+def test_effects_of_therapists_are_drawn_as_counts_without_names_or_order():
+    table = effects(30)
+    ax = plots.plot_effects(table, label="Deviation (points)")
+    counts = [bar.get_height() for bar in ax.patches]
+    edges = np.histogram_bin_edges(table["estimate"], 5)
+    assert counts == np.histogram(table["estimate"], edges)[0].tolist()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Deviation (points)", "Therapists")
+    assert "Dr." not in svg_of(ax)
+    turned = plots.plot_effects(table.sample(frac=1, random_state=1))
+    assert [bar.get_height() for bar in turned.patches] == counts
+
+
+@pytest.mark.parametrize(("n", "drawn"), [(19, False), (20, True), (0, False)])
+def test_fewer_than_twenty_therapists_are_not_drawn_and_the_figure_says_so(n, drawn):
+    ax = plots.plot_effects(effects(n))
+    assert bool(ax.patches) is drawn
+    words = [text.get_text() for text in ax.texts]
+    assert words == ([] if drawn else ["fewer than 20 therapists: not drawn"])
+    if not drawn:
+        assert not ax.lines
+
+
+def test_effects_are_drawn_on_a_given_axes(sessions):
+    ax = plots.plot_attendance(sessions)
+    assert plots.plot_effects(effects(24), ax=ax) is ax

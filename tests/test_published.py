@@ -11,8 +11,11 @@ from alliance_analysis.published import (
     Estimand,
     compare_with_truth,
     early_alliance_estimand,
+    end_state_estimand,
+    judge_levels,
     judge_replication,
     load_published,
+    prospective_estimand,
 )
 
 EARLY_ALLIANCE = early_alliance_estimand()
@@ -169,3 +172,104 @@ def test_truth_is_compared_where_it_is_known():
     tidy = pd.DataFrame({"term": ["a", "b"], "estimate": [1.0, 2.0], "conf_low": [0.5, 1.9], "conf_high": [1.5, 2.1]})
     assert compare_with_truth(tidy, {"a": 1.2, "b": 3.0})["inside"].tolist() == [True, False]
     assert compare_with_truth(tidy, {}).empty
+
+
+def test_a_session_by_session_slope_meets_figures_within_clients_of_the_session_before_and_no_early_ones():
+    slope = own(-0.10, se=0.03)
+    table = judge_replication(slope, prospective_estimand(), load_published("02")).set_index("finding_id")
+    within = table[table["level"] == "within_client"]
+    assert within["verdict"].to_dict() == {
+        "W09": "consistent with signal",
+        "W10": "consistent with signal",
+        "W11": "no number",
+    }
+    assert set(table.loc[table["level"] != "within_client", "verdict"]) == {"not comparable"}
+    early = load_published(ids=["W10"]).assign(exposure_time="early")
+    assert judge_replication(slope, prospective_estimand(), early)["reason"].item() == "time of rating: early"
+    turned = judge_replication(slope, prospective_estimand(higher_is_worse=False), load_published(ids=["W10"]))
+    assert turned["verdict"].item() == "opposite"
+
+
+# T01 (between therapists, the better the alliance the better), A10 (between clients, sign only, both raters)
+LEVELS = {"own": "between_client", "shared": "between_therapist"}
+
+
+def slopes(own_slope=-1.0, shared=-3.0, std_error=0.5):
+    rows = {"term": ["own", "shared"], "estimate": [own_slope, shared], "std_error": std_error, "df": [150.0, 20.0]}
+    return pd.DataFrame(rows)
+
+
+def level_verdict(shared, **options):
+    table = judge_levels(slopes(shared=shared), LEVELS, load_published(ids=["T01"]), **options)
+    return table["verdict"].item()
+
+
+def test_the_end_state_is_about_early_alliance_with_the_start_held_constant():
+    estimand = end_state_estimand("between_therapist", "alliance_therapist", higher_is_worse=False)
+    assert (estimand.level, estimand.metric, estimand.adjusted_for) == ("between_therapist", "b_raw", "baseline")
+    assert (estimand.exposure, estimand.rater, estimand.benefit_sign) == ("alliance_therapist", "therapist", 1)
+    assert set(early_alliance_estimand().exposure_time) | {"one session"} == set(estimand.exposure_time)
+
+
+@pytest.mark.parametrize(
+    ("shared", "word"),
+    [
+        (-3.0, "consistent with signal"),  # fewer symptoms where the therapist's alliance is better
+        (3.0, "opposite"),
+        (-0.5, "consistent without signal (cannot tell)"),
+        (0.5, "consistent without signal (cannot tell)"),
+    ],
+)
+def test_a_slope_between_therapists_is_held_against_the_direction_of_its_level(shared, word):
+    assert level_verdict(shared) == word
+    assert level_verdict(-shared, higher_is_worse=False) == word
+
+
+def test_the_slope_is_turned_so_that_positive_is_good_and_its_interval_uses_its_own_df():
+    row = judge_levels(slopes(), LEVELS, load_published(ids=["T01"])).iloc[0]
+    half = stats.t.ppf(0.975, 20) * 0.5
+    assert [row["own"], row["own_low"], row["own_high"]] == pytest.approx([3.0, 3.0 - half, 3.0 + half])
+    assert row["reason"] == "direction only: no comparable figure with its precision"
+
+
+def test_each_slope_meets_only_the_figures_of_its_own_level_in_the_order_of_the_levels():
+    table = judge_levels(slopes(), LEVELS, load_published("07"))
+    published = load_published("07").set_index("id")["level"]
+    expected = [*published.index[published == "between_client"], *published.index[published == "between_therapist"]]
+    assert table["finding_id"].tolist() == expected
+    assert not table["finding_id"].isin(["T02", "T3a"]).any()  # of studies, and of all levels together
+    turned = judge_levels(slopes(), dict(reversed(LEVELS.items())), load_published("07"))
+    assert turned["level"].tolist() == sorted(table["level"], reverse=True)
+
+
+def test_figures_of_other_raters_and_other_ends_are_refused_with_every_difference():
+    table = judge_levels(slopes(), LEVELS, load_published("07")).set_index("finding_id")
+    assert table.loc["T3c", "reason"] == (
+        "exposure: alliance_observer; rater: observer; outcome: sessions_attended; adjusted for: none"
+    )
+    assert table.loc["A10", "reason"] == "rater: client+therapist"
+    assert set(table.loc[["T3c", "A10"], "verdict"]) == {"not comparable"}
+
+
+def test_a_slope_within_clients_never_meets_a_figure_between_therapists():
+    tidy = slopes().assign(term=["x_within", "shared"])
+    table = judge_levels(tidy, {"x_within": "within"}, load_published(ids=["T01", "A10"]))
+    assert table.empty
+    assert "verdict" in table.columns
+
+
+def test_a_withheld_slope_and_a_simulated_study_have_no_verdict():
+    withheld = slopes()
+    withheld.loc[1, ["estimate", "std_error", "df"]] = np.nan
+    row = judge_levels(withheld, LEVELS, load_published(ids=["T01"])).iloc[0]
+    assert (row["verdict"], row["reason"]) == ("not comparable", "the own estimate is withheld")
+    row = judge_levels(slopes(), LEVELS, load_published(ids=["T01"]), simulated=True).iloc[0]
+    assert row["reason"] == "this study is simulated, and simulated data is never evidence"
+
+
+def test_no_level_at_all_is_an_empty_table_with_its_columns():
+    table = judge_levels(slopes(), {}, load_published("07"))
+    assert table.empty
+    assert list(table.columns) == list(
+        judge_replication(own(-0.2), EARLY_ALLIANCE, load_published(ids=["M01"])).columns
+    )

@@ -138,7 +138,7 @@ def fit_early_alliance(
     >>> fit_early_alliance(study.sessions, study.clients).tidy()["term"].tolist()
     ['r', 'r_given_baseline', 'r_given_change_so_far']
     """
-    table, end_state = _client_table(keep_treatment(sessions), clients, alliance, outcome, early)
+    table, end_state = client_table(keep_treatment(sessions), clients, alliance, outcome, early)
     complete = table.dropna(subset=["alliance", "baseline", "so_far", "end"])
     therapist = complete["therapist"] if v.THERAPIST in sessions else None
     jackknife = therapist is not None and therapist.nunique() >= MIN_THERAPISTS
@@ -162,7 +162,7 @@ def fit_early_alliance(
     )
 
 
-def _client_table(
+def client_table(
     sessions: pd.DataFrame, clients: pd.DataFrame | None, alliance: str, outcome: str, early: tuple[int, int]
 ) -> tuple[pd.DataFrame, str]:
     """Return one row per client (alliance, baseline, so_far, end, therapist) and what the end state is."""

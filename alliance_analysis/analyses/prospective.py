@@ -12,6 +12,7 @@ import pandas as pd
 
 from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed.fit import DfMethod, MixedFit, fit_mixed
+from alliance_analysis.mixed.residuals import Structure
 from alliance_analysis.prepare import (
     add_first,
     add_lag,
@@ -27,7 +28,7 @@ from alliance_analysis.study import vocabulary as v
 TimeShape = Literal["linear", "log", "quadratic", "factor", "none"]
 
 OCCASION = "occasion"  # the session number as a category
-_SHAPES: Mapping[str, str] = {
+TIME_TERMS: Mapping[str, str] = {
     "linear": v.TIME,
     "log": v.LOG_TIME,
     "quadratic": f"{v.TIME} + I({v.TIME}**2)",
@@ -189,7 +190,7 @@ def compare_time_shapes(data: pd.DataFrame, outcome: str = v.SYMPTOMS) -> pd.Dat
         # a variance at zero says nothing against a shape of the average course
         warnings.simplefilter("ignore", FitWarning)
         fits = {
-            s: fit_mixed(f"{outcome} ~ {_SHAPES[s]} + {random}", rows, criterion="ML", df="normal") for s in offered
+            s: fit_mixed(f"{outcome} ~ {TIME_TERMS[s]} + {random}", rows, criterion="ML", df="normal") for s in offered
         }
     table = pd.DataFrame([{"shape": shape, **_aicc(fit)} for shape, fit in fits.items() if fit.converged])
     table["delta"] = table["aicc"] - table["aicc"].min()
@@ -219,8 +220,8 @@ def literature_formulas(
     >>> literature_formulas(Timing(1, "lagged", ""), "log")["centred alliance"]
     'symptoms ~ log_time + alliance_client_within_lag1 + alliance_client_between + (1 | client)'
     """
-    if shape not in _SHAPES:
-        raise ModelError(f"time shape must be one of {', '.join(_SHAPES)}, got {shape!r}.")
+    if shape not in TIME_TERMS:
+        raise ModelError(f"time shape must be one of {', '.join(TIME_TERMS)}, got {shape!r}.")
     centred = f"{timing.exposure(alliance, v.WITHIN)} + {alliance}{v.BETWEEN}"
     earlier = f"{outcome}{v.LAG}1"
     firsts = f"{outcome}{v.FIRST} + {alliance}{v.FIRST}"
@@ -230,7 +231,7 @@ def literature_formulas(
         FIRST_VALUES: f"{earlier} + {timing.exposure(alliance)} + {firsts}",
         SAME_SESSION: f"{alliance}{v.WITHIN} + {alliance}{v.BETWEEN}",
     }
-    time = f"{_SHAPES[shape]} + " if _SHAPES[shape] else ""
+    time = f"{TIME_TERMS[shape]} + " if TIME_TERMS[shape] else ""
     return {name: f"{outcome} ~ {time}{body} + (1 | {v.CLIENT})" for name, body in bodies.items()}
 
 
@@ -359,7 +360,7 @@ def fit_literature_models(
         FIRST_VALUES: timing.exposure(alliance),
         SAME_SESSION: alliance + v.WITHIN,
     }
-    fits = {name: _fit_or_refuse(every[name], data, df, exposure[name]) for name in names}
+    fits = {name: fit_or_refuse(every[name], data, df, exposure[name]) for name in names}
     if SAME_SESSION in fits and every[SAME_SESSION] == every[CLASSIC]:
         fits[SAME_SESSION] = RefusedFit(
             exposure[SAME_SESSION],
@@ -369,10 +370,12 @@ def fit_literature_models(
     return LiteratureFits(fits, exposure, scale)
 
 
-def _fit_or_refuse(formula: str, data: pd.DataFrame, df: DfMethod, term: str) -> MixedFit | RefusedFit:
+def fit_or_refuse(
+    formula: str, data: pd.DataFrame, df: DfMethod, term: str, residual: Structure | None = None
+) -> MixedFit | RefusedFit:
     """Fit a model, or say why these data cannot carry it: the other models of the study stand all the same."""
     try:
-        return fit_mixed(formula, data, df=df)
+        return fit_mixed(formula, data, df=df, residual=residual)
     except ModelError as error:
         return RefusedFit(term, str(error).rstrip("."))
 

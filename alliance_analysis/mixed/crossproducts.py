@@ -1,83 +1,107 @@
-"""Sums what the likelihood needs over the rows, once: centred, scaled columns and their cross-products per block."""
+"""Sums what the likelihood needs over the rows, once: cross-products of centred, scaled columns per group."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from alliance_analysis.errors import ModelError
+from alliance_analysis.mixed.columns import Columns, Outcome, orthogonal_columns, project_outcome
+from alliance_analysis.mixed.connected import Batch, sum_batches
+from alliance_analysis.mixed.covariance import Precision
+from alliance_analysis.mixed.nesting import (
+    Chunk,
+    ChunkPlan,
+    Nest,
+    find_nest,
+    plan_chunks,
+    sum_kinds,
+    sum_last_column,
+    sum_last_kinds,
+    sum_tables,
+)
 
 Criterion = Literal["REML", "ML"]
-MAX_BLOCK = 8_000  # random effects in one block: a dense matrix of this side takes 0.5 GB
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Blocks of one shape, stacked. b blocks, q random effects in each, m = p + 1 fixed columns and the outcome."""
-
-    ZZ: np.ndarray  # (b, q, q)
-    ZU: np.ndarray  # (b, q, m)
-    levels: tuple[np.ndarray, ...]  # per random term (b, levels per block): which level of the grouping factor
-    widths: tuple[int, ...]  # per random term: its number of columns
-
-    @property
-    def slices(self) -> list[slice]:
-        """Where each random term's effects lie among the q."""
-        ends = np.cumsum([0, *(level.shape[1] * width for level, width in zip(self.levels, self.widths, strict=True))])
-        return [slice(int(a), int(b)) for a, b in pairwise(ends)]
+Path = Literal["nested", "block"]
 
 
 @dataclass(frozen=True)
 class Problem:
     """Everything the likelihood needs. Columns are centred, scaled and made orthogonal; the maps back are kept.
 
-    `coefficients` (p, p) and `offset` (p,) map internal coefficients to the data's own columns; `y_scale` is the
-    standard deviation taken out of the outcome; `rotations` (q, q) per random term map the user's effects to internal
-    ones.
+    `coefficients` (p, p) and `offset` (p,) map internal coefficients to the data's own columns, `log_det_map` is
+    log|det| of that map; `y_scale` is the standard deviation taken out of the outcome; `rotations` (q, q) per random
+    term map the user's effects to internal ones. `UU` (m, m) are the cross-products of U = [X, y], m = p + 1.
+
+    Nested groups have `nest`, `plans` and `chunks`, all others `batches`. `residual` is None for independent residuals
+    of equal variance; else `UU_kinds` (kinds, m, m) are U's products per kind of residual weight.
     """
 
-    batches: tuple[Batch, ...]
     UU: np.ndarray
     n: int
     p: int
     criterion: Criterion
     coefficients: np.ndarray
     offset: np.ndarray
+    log_det_map: float
     y_scale: float
     rotations: tuple[np.ndarray, ...]
+    fixed_columns: Columns
+    random_columns: tuple[Columns, ...]
+    batches: tuple[Batch, ...] = ()
+    nest: Nest | None = None
+    plans: tuple[ChunkPlan, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+    residual: Precision | None = None
+    UU_kinds: np.ndarray | None = None
 
     @property
     def dof(self) -> int:
         """The residual variance's divisor: n - p under REML, n under ML."""
         return self.n - self.p if self.criterion == "REML" else self.n
 
+    @property
+    def path(self) -> Path:
+        """How the likelihood is computed: level by level, or in dense blocks of connected groups."""
+        return "block" if self.nest is None else "nested"
+
+    @property
+    def n_factor_entries(self) -> int:
+        """How many entries of theta belong to the relative factors; residual parameters follow them."""
+        return sum(len(r) * (len(r) + 1) // 2 for r in self.rotations)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a model: y (n,), X (n, p) of full column rank, and per random term Z (n, q) and codes (n,)."""
+
+    y: np.ndarray
+    X: np.ndarray
+    Z: list[np.ndarray]
+    codes: list[np.ndarray]
+
 
 def build_problem(
-    y: np.ndarray, X: np.ndarray, Z: list[np.ndarray], codes: list[np.ndarray], criterion: Criterion
+    rows: Rows, criterion: Criterion, residual: Precision | None = None, *, path: Path | None = None
 ) -> Problem:
-    """Centre and scale the columns, then sum their cross-products block by block.
+    """Centre and scale the columns, then sum their cross-products group by group.
 
     Parameters
     ----------
-    y : (n,) array
-    X : (n, p) array of full column rank
-    Z : list of (n, q_k) arrays of full column rank
-        Columns of each random term.
-    codes : list of (n,) integer arrays
-        Level of each term's grouping factor, 0, 1, ... without gaps.
+    rows : Rows
+        Codes count 0, 1, ... without gaps.
     criterion : {"REML", "ML"}
-
-    Returns
-    -------
-    Problem
+    residual : Precision, optional
+        Residual structure of these rows.
+    path : {"nested", "block"}, optional
+        By default nested wherever the groups are.
 
     Raises
     ------
     ModelError
-        When crossed groups hang together in a block too large for dense matrices.
+        When crossed groups hang together in a block too large for dense matrices, or have a residual structure.
 
     Notes
     -----
@@ -85,122 +109,96 @@ def build_problem(
     a column, or another unit, then changes no number the likelihood sees. A random term with an unstructured covariance
     may take any non-singular map of its columns; a term of one column is scaled only, which is all it may take.
     """
-    n, p = X.shape
-    Q, coefficients = _orthogonal_columns(X)
-    projection = Q.T @ y / n
-    residual = y - Q @ projection
-    # Once more, for what rounding left of X in the residual when the outcome has a large mean.
-    left = Q.T @ residual / n
-    residual -= Q @ left
-    y_scale = float(np.sqrt(np.mean(residual**2)))
-    U = np.column_stack([Q, residual / y_scale])
-    rotated = [_rotate(columns) for columns in Z]
-    batches = _batches([z for z, _ in rotated], codes, U)
-    offset = coefficients @ (projection + left)
-    return Problem(batches, U.T @ U, n, p, criterion, coefficients, offset, y_scale, tuple(r for _, r in rotated))
-
-
-def _orthogonal_columns(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """X = Q inv(T): Q has orthogonal columns of mean square 1. With an intercept the others are centred first."""
-    n, p = X.shape
-    centre = np.eye(p)
-    constant = np.flatnonzero((X == 1).all(axis=0))
-    if constant.size:
-        centre[constant[0]] = -X.mean(axis=0)
-        centre[constant[0], constant[0]] = 1.0
-        columns = X - X.mean(axis=0)
-        columns[:, constant[0]] = 1.0
-    else:
-        columns = X
-    scale = np.sqrt(np.mean(columns**2, axis=0))
-    Q, R = np.linalg.qr(columns / scale)
-    return Q * np.sqrt(n), centre @ np.diag(1 / scale) @ np.linalg.inv(R) * np.sqrt(n)
-
-
-def _rotate(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Z = Z~ R: internal columns Z~ with mean square 1, and the map R of the user's effects to internal ones."""
-    Q, T = _orthogonal_columns(Z)
-    return Q, np.linalg.inv(T)
-
-
-def _connected_blocks(codes: list[np.ndarray]) -> list[np.ndarray]:
-    """Number the sets of levels that share rows; (levels,) block numbers per grouping factor.
-
-    One grouping factor: each level is a block. Clients in therapists: each therapist. A client who changes therapist
-    ties two therapists together, and crossed factors end up in one block.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    sizes = [int(code.max()) + 1 for code in codes]
-    starts = np.cumsum([0, *sizes])
-    first = codes[0]
-    links = [(first, other + start) for other, start in zip(codes[1:], starts[1:], strict=False)]
-    source = np.concatenate([first[:0], *(a for a, _ in links)])
-    target = np.concatenate([first[:0], *(b for _, b in links)])
-    graph = coo_array((np.ones(len(source)), (source, target)), shape=(starts[-1], starts[-1]))
-    _, block = connected_components(graph, directed=False)
-    return [block[a:b] for a, b in pairwise(starts)]
-
-
-def _batches(Z: list[np.ndarray], codes: list[np.ndarray], U: np.ndarray) -> tuple[Batch, ...]:
-    block_of = _connected_blocks(codes)
-    n_blocks = max(int(block.max()) for block in block_of) + 1
-    counts = np.column_stack([np.bincount(block, minlength=n_blocks) for block in block_of])
-    widths = tuple(z.shape[1] for z in Z)
-    largest = int((counts @ np.array(widths)).max())
-    if largest > MAX_BLOCK:
+    n, p = rows.X.shape
+    fixed = orthogonal_columns(rows.X)
+    outcome = project_outcome(rows.y, rows.X, fixed)
+    random = tuple(orthogonal_columns(z) for z in rows.Z)
+    problem = Problem(
+        UU=np.empty(0),
+        n=n,
+        p=p,
+        criterion=criterion,
+        coefficients=fixed.matrix,
+        offset=offset_of(fixed, outcome),
+        log_det_map=float(np.linalg.slogdet(fixed.matrix)[1]),
+        y_scale=outcome.scale,
+        rotations=tuple(np.linalg.inv(columns.matrix) for columns in random),
+        fixed_columns=fixed,
+        random_columns=random,
+        residual=residual,
+    )
+    nest = None if path == "block" else find_nest(rows.codes)
+    if nest is not None:
+        return _fill_chunks(replace(problem, nest=nest, plans=plan_chunks(nest, n, residual)), rows, outcome)
+    if residual is not None:
         raise ModelError(
-            f"random terms: {largest} random effects hang together in one block of crossed groups; at most {MAX_BLOCK} "
-            "can be fitted. Drop a crossed grouping factor."
+            "residual: with a residual structure the groups must be nested in each other, and these are crossed (a "
+            "client who changes therapist is). Group by '(1 | therapist:client)', or leave the structure out."
         )
-    local = [_position_in_block(block) for block in block_of]
-    shapes, batch_of = np.unique(counts, axis=0, return_inverse=True)
-    batch_of = batch_of.reshape(-1)
-    row_batch = batch_of[block_of[0][codes[0]]]
-    batches = []
-    for index, shape in enumerate(shapes):
-        members = np.flatnonzero(batch_of == index)
-        rows = np.flatnonzero(row_batch == index)
-        place = np.searchsorted(members, block_of[0][codes[0][rows]])
-        starts = np.cumsum([0, *(shape * widths)])
-        positions = [
-            starts[k] + local[k][codes[k][rows]] * widths[k] + a for k in range(len(Z)) for a in range(widths[k])
-        ]
-        columns = [Z[k][rows, a] for k in range(len(Z)) for a in range(widths[k])]
-        levels = tuple(_level_table(block_of[k], local[k], members, int(shape[k])) for k in range(len(Z)))
-        ZZ, ZU = _sum_products(columns, positions, place, U[rows], (len(members), int(starts[-1])))
-        batches.append(Batch(ZZ, ZU, levels, widths))
-    return tuple(batches)
+    return _fill_batches(problem, rows, outcome)
 
 
-def _position_in_block(block: np.ndarray) -> np.ndarray:
-    """Number the levels inside their block: 0, 1, ... in the order of the levels."""
-    order = np.argsort(block, kind="stable")
-    starts = np.cumsum(np.bincount(block)) - np.bincount(block)
-    position = np.empty(len(block), dtype=int)
-    position[order] = np.arange(len(block)) - starts[block[order]]
-    return position
+def offset_of(fixed: Columns, outcome: Outcome) -> np.ndarray:
+    """Coefficients (p,) on the data's own columns of what was taken out of the outcome."""
+    offset: np.ndarray = fixed.matrix @ outcome.projection
+    if outcome.mean:
+        offset[fixed.constant] += outcome.mean
+    return offset
 
 
-def _level_table(block: np.ndarray, local: np.ndarray, members: np.ndarray, per_block: int) -> np.ndarray:
-    table = np.zeros((len(members), per_block), dtype=int)
-    inside = np.flatnonzero(np.isin(block, members))
-    table[np.searchsorted(members, block[inside]), local[inside]] = inside
-    return table
+def _fill_batches(problem: Problem, rows: Rows, outcome: Outcome) -> Problem:
+    internal = problem.fixed_columns.apply(rows.X)
+    U = np.vstack([internal, outcome.apply(rows.y, internal)]).T
+    Z = [columns.apply(z).T for columns, z in zip(problem.random_columns, rows.Z, strict=True)]
+    return replace(problem, UU=U.T @ U, batches=sum_batches(Z, rows.codes, U))
 
 
-def _sum_products(
-    columns: list[np.ndarray], positions: list[np.ndarray], place: np.ndarray, U: np.ndarray, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sum z_a z_b and z_a u_j over the rows of each (block, effect, effect) and (block, effect, column)."""
-    b, q = shape
-    ZZ = np.zeros(b * q * q)
-    ZU = np.zeros((b * q, U.shape[1]))
-    for z, at in zip(columns, positions, strict=True):
-        row = place * q + at
-        for other, at_other in zip(columns, positions, strict=True):
-            ZZ += np.bincount(row * q + at_other, weights=z * other, minlength=b * q * q)
-        for j in range(U.shape[1]):
-            ZU[:, j] += np.bincount(row, weights=z * U[:, j], minlength=b * q)
-    return ZZ.reshape(b, q, q), ZU.reshape(b, q, -1)
+def _fill_chunks(problem: Problem, rows: Rows, outcome: Outcome) -> Problem:
+    chunks, m = [], problem.p + 1
+    kinds = problem.residual.n_kinds if problem.residual else 0
+    UU_kinds = np.zeros((kinds, m, m)) if problem.residual else None
+    for plan in problem.plans:
+        columns = chunk_columns(problem, plan, rows, outcome)
+        widths = level_widths(problem)
+        tables = sum_tables(columns, widths, plan)
+        UU = columns[-m:] @ columns[-m:].T
+        if UU_kinds is not None and plan.pairs is not None:
+            UU_kinds += sum_kinds(columns[-m:], plan.pairs, kinds)
+        chunks.append(Chunk(plan, tables, UU))
+    total = np.sum([chunk.UU for chunk in chunks], axis=0)
+    return replace(problem, UU=total, chunks=tuple(chunks), UU_kinds=UU_kinds)
+
+
+def chunk_columns(problem: Problem, plan: ChunkPlan, rows: Rows, outcome: Outcome) -> np.ndarray:
+    """Internal columns (c, rows) of a chunk: Z of every level, the innermost first, X, and the outcome."""
+    part = plan.rows
+    internal = problem.fixed_columns.apply(rows.X[part])
+    terms = problem.nest.terms if problem.nest else ()
+    Z = [problem.random_columns[k].apply(rows.Z[k][part]) for level in terms for k in level]
+    return np.vstack([*Z, internal, outcome.apply(rows.y[part], internal)])
+
+
+def level_widths(problem: Problem) -> list[int]:
+    """How many columns each nested level has."""
+    terms = problem.nest.terms if problem.nest else ()
+    return [sum(len(problem.rotations[k]) for k in level) for level in terms]
+
+
+def fill_outcome(problem: Problem, rows: Rows, outcome: Outcome) -> Problem:
+    """Put another outcome's products into the last column of every table."""
+    chunks, m = [], problem.p + 1
+    UU_kinds = None if problem.UU_kinds is None else problem.UU_kinds.copy()
+    if UU_kinds is not None:
+        UU_kinds[:, -1] = UU_kinds[:, :, -1] = 0.0
+    for chunk in problem.chunks:
+        columns = chunk_columns(problem, chunk.plan, rows, outcome)
+        with_y = sum_last_column(columns, level_widths(problem), chunk.plan, chunk.tables)
+        UU = chunk.UU.copy()
+        UU[-1] = UU[:, -1] = columns[-m:] @ columns[-1]
+        if UU_kinds is not None and chunk.plan.pairs is not None:
+            own = sum_last_kinds(columns[-m:], chunk.plan.pairs, len(UU_kinds))
+            UU_kinds[:, -1] += own
+            UU_kinds[:, :-1, -1] += own[:, :-1]
+        chunks.append(Chunk(chunk.plan, with_y, UU))
+    total = np.sum([chunk.UU for chunk in chunks], axis=0)
+    return replace(problem, UU=total, chunks=tuple(chunks), UU_kinds=UU_kinds)

@@ -7,14 +7,17 @@ import io
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from alliance_analysis.errors import ModelError
 
 INTERCEPT = "(Intercept)"
 FUNCTIONS = ("C", "I", "bs", "center", "exp", "log", "poly", "scale", "sqrt")
+REMEMBERING = ("C", "bs", "center", "poly", "scale")  # their columns depend on all the rows they first saw
 KEYWORDS = ("degree", "df")  # the only named arguments: bs(x, df=4, degree=3), poly(x, degree=2)
 MAX_POWER = 10  # (a + b) ** n is expanded by formulae into n nested products
 MAX_LENGTH = 2_000
@@ -51,7 +54,7 @@ class Formula:
     group_columns: tuple[str, ...]
 
 
-def parse_formula(text: str) -> Formula:
+def parse_formula(text: str, *, random_required: bool = True) -> Formula:
     """Take a formula apart and refuse whatever is not on the allow-list.
 
     Parameters
@@ -59,6 +62,8 @@ def parse_formula(text: str) -> Formula:
     text : str
         `response ~ fixed terms + (random terms | group)`. Operators `+ - * : ** /`, the functions named in `FUNCTIONS`,
         `(1 | a/b)` for `(1 | a) + (1 | a:b)`, and `||` for random terms that do not correlate.
+    random_required : bool
+        Whether a formula without a random term is refused; with a residual structure it makes sense.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def parse_formula(text: str) -> Formula:
     split = tokens.index("~")
     fixed, bars = _split_bars(tokens[split + 1 :])
     random = tuple(term for bar in bars for term in _random_terms(bar))
-    if not random:
+    if not random and random_required:
         raise ModelError("formula: it has no random term. Add one, for example '+ (1 | client)'.")
     response = tokens[:split]
     if "|" in response or "||" in response:
@@ -124,16 +129,13 @@ def evaluate_columns(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, .
     >>> evaluate_columns("1 + x", pd.DataFrame({"x": [1.0, 2.0]}))[0]
     ('(Intercept)', 'x')
     """
-    if expression == "1":
-        return (INTERCEPT,), np.ones((len(frame), 1))
-    from formulae import design_matrices
-    from formulae.environment import Environment
-
-    allowed = Environment([{"log": np.log, "sqrt": np.sqrt, "exp": np.exp}])
+    plain = _plain_terms(expression, frame)
+    if plain is not None:
+        return plain
     try:
         # formulae prints before it raises, and its own words name its classes, not the user's term.
         with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-            common = design_matrices(expression, frame, na_action="error", env=allowed).common
+            common = _common_terms(expression, frame)
     except Exception as error:
         message = f"formula: '{expression}' cannot be evaluated ({error}). Check its terms one by one."
         raise ModelError(message) from error
@@ -141,6 +143,92 @@ def evaluate_columns(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, .
         return (), np.empty((len(frame), 0))
     names = [label for term in common.terms.values() for label in _labels(term)]
     return tuple(names), np.asarray(common.design_matrix, dtype=float).reshape(len(frame), -1)
+
+
+def _plain_terms(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray] | None:
+    """Sums of numeric columns and their products, as formulae gives them but without its copies; None for all else."""
+    found = plain_names(expression, frame)
+    if found is None:
+        return None
+    matrix = np.empty((len(found), len(frame)))
+    for row, label in zip(matrix, found, strict=True):
+        first, *others = label.split(":")
+        row[:] = 1.0 if label == INTERCEPT else frame[first].to_numpy()
+        for name in others:
+            row *= frame[name].to_numpy()
+    return found, matrix.T
+
+
+def plain_names(expression: str, frame: pd.DataFrame) -> tuple[str, ...] | None:
+    """Names of the columns that a sum of numeric columns and their products gives; None for any other expression."""
+    terms = [term.split(":") for term in "".join(_tokenise(expression)).split("+")]
+    intercept = terms[0] != ["0"]
+    if terms[0][0] in ("0", "1"):
+        terms = terms[1:]
+    known = all(name in frame and is_numeric_dtype(frame[name].dtype) for term in terms for name in term)
+    sizes = [len(term) for term in terms]
+    repeated = len({frozenset(term) for term in terms}) < len(terms) or any(len(set(t)) < len(t) for t in terms)
+    # formulae sorts the terms by the number of their factors.
+    if not known or repeated or sizes != sorted(sizes) or not (intercept or terms):
+        return None
+    return (INTERCEPT,) * intercept + tuple(map(":".join, terms))
+
+
+def _common_terms(expression: str, frame: pd.DataFrame) -> Any:
+    from formulae import design_matrices
+    from formulae.environment import Environment
+
+    allowed = Environment([{"log": np.log, "sqrt": np.sqrt, "exp": np.exp}])
+    return design_matrices(expression, frame, na_action="error", env=allowed).common
+
+
+def evaluate_new_columns(expression: str, reference: pd.DataFrame | None, new: pd.DataFrame) -> np.ndarray:
+    """Evaluate an expression on new rows with what its functions learn from the reference rows: (n_new, columns).
+
+    Parameters
+    ----------
+    expression : str
+        As `evaluate_columns` takes it.
+    reference : pandas.DataFrame or None
+        Rows of the fit; None when no function of the expression remembers the data it first saw.
+    new : pandas.DataFrame
+        Complete rows; factors as ordered categories with the levels of the fit.
+
+    Raises
+    ------
+    ModelError
+        When formulae cannot evaluate the new rows.
+    """
+    if reference is None:
+        return evaluate_columns(expression, new)[1]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            common = _common_terms(expression, reference).evaluate_new_data(new)
+    except Exception as error:
+        raise ModelError(f"formula: '{expression}' cannot be evaluated on new rows ({error}). Check them.") from error
+    return np.asarray(common.design_matrix, dtype=float).reshape(len(new), -1)
+
+
+def remembering_columns(expression: str) -> tuple[str, ...]:
+    """Name the columns inside functions that remember the data they first saw: scale, center, poly, bs, C.
+
+    Examples
+    --------
+    >>> remembering_columns("time + scale(log(x)) + I(z)")
+    ('x',)
+    """
+    inside: list[str] = []
+    depth, opened = 0, None
+    tokens = _tokenise(expression)
+    for token, after in pairwise([*tokens, ""]):
+        depth += (token == "(") - (token == ")")
+        if opened is None and token in REMEMBERING and after == "(":
+            opened = depth
+        elif opened is not None and token == ")" and depth == opened:
+            opened = None
+        elif opened is not None:
+            inside += _names([token, after])[:1] if _is_name(token) else []
+    return tuple(dict.fromkeys(inside))
 
 
 def _labels(term: object) -> list[str]:

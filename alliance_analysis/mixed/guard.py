@@ -7,10 +7,13 @@ from itertools import combinations
 import numpy as np
 
 from alliance_analysis.errors import ModelError
+from alliance_analysis.mixed.columns import LARGE, unexplained_shares
 from alliance_analysis.mixed.design import Design, RandomBlock, is_constant_within, term_levels
 from alliance_analysis.mixed.formula import INTERCEPT
 
 ALIASED = 1e-7  # a column of whose spread the columns before it leave a smaller share is their combination
+HEAD = 20_000  # first rows of a large matrix: columns that are independent in them are so in all
+CLEAR = 1e-4  # share of a column's square left by the others above which rounding cannot hide an alias
 CONSTANT = 1e-12  # range relative to the largest value that counts as none
 MAX_NAMED = 5  # names in one message
 
@@ -34,8 +37,9 @@ def check_identified(design: Design) -> None:
         _check_group(block)
     _check_same_grouping(design)
     _check_varies_within(design)
+    levels = term_levels(design)
     for group, block in design.groups.items():
-        _check_group_predictors(design, group, block.n_levels)
+        _check_group_predictors(design, levels, group, block.n_levels)
 
 
 def _check_size(design: Design) -> None:
@@ -68,6 +72,8 @@ def _check_fixed(design: Design) -> None:
 
 
 def _check_exact(design: Design) -> None:
+    if design.X.size > LARGE and _are_clearly_independent(np.column_stack([design.X[:HEAD], design.y[:HEAD]])):
+        return
     columns = design.X / np.sqrt(np.mean(design.X**2, axis=0))
     coefficients, *_ = np.linalg.lstsq(columns, design.y, rcond=None)
     rest = design.y - columns @ coefficients
@@ -113,8 +119,10 @@ def _check_group(block: RandomBlock) -> None:
 
 def _check_same_grouping(design: Design) -> None:
     for (one, first), (other, second) in combinations(design.groups.items(), 2):
+        if first.n_levels != second.n_levels:
+            continue
         together = np.unique(np.column_stack([first.codes, second.codes]), axis=0)
-        if len(together) == first.n_levels == second.n_levels:
+        if len(together) == first.n_levels:
             raise ModelError(
                 f"{one} and {other}: they group the rows used in the same way ({first.n_levels} levels), so their "
                 "variances cannot be told apart. Keep one."
@@ -130,12 +138,12 @@ def _check_varies_within(design: Design) -> None:
             )
 
 
-def _check_group_predictors(design: Design, group: str, n_levels: int) -> None:
+def _check_group_predictors(design: Design, levels: dict[str, str], group: str, n_levels: int) -> None:
     """As many coefficients between groups as groups: group variance and effects would explain the same thing."""
     if not any(block.group == group and INTERCEPT in block.names for block in design.random):
         return
     coarser = list(design.groups)[: list(design.groups).index(group) + 1]
-    between = [term for term, level in term_levels(design).items() if level in coarser]
+    between = [term for term, level in levels.items() if level in coarser]
     predictors = [term for term in between if term != INTERCEPT]
     if not predictors or len(between) < n_levels:
         return
@@ -152,11 +160,19 @@ def _named(names: list[str]) -> str:
 
 
 def _is_constant(column: np.ndarray) -> bool:
-    return bool(np.ptp(column) <= CONSTANT * np.abs(column).max())
+    low, high = float(column.min()), float(column.max())
+    return high - low <= CONSTANT * max(abs(low), abs(high))
+
+
+def _are_clearly_independent(columns: np.ndarray) -> bool:
+    varying = [not _is_constant(column) for column in columns.T]
+    return sum(varying) >= columns.shape[1] - 1 and bool(unexplained_shares(columns).min() > CLEAR)
 
 
 def _first_alias(columns: np.ndarray, names: tuple[str, ...]) -> tuple[str, str] | None:
     """Find the first column that the ones before it reproduce, and name those that take part."""
+    if len(names) == 1 or (columns.size > LARGE and _are_clearly_independent(columns[:HEAD])):
+        return None
     if INTERCEPT in names:
         # Judged without their means, so that a large origin does not make a column look like the intercept.
         constant = [_is_constant(column) for column in columns.T]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from alliance_analysis.mixed.crossproducts import Problem
-from alliance_analysis.mixed.optimise import Solution, pack
+from alliance_analysis.mixed.optimise import Solution
 
+DfMethod = Literal["satterthwaite", "kenward-roger", "normal"]
 FLAT = 1e-8  # relative eigenvalue of the Hessian below which a direction carries no information (lmerTest's tol)
 
 
@@ -37,7 +39,7 @@ class Satterthwaite:
 def fixed_covariance(problem: Problem, solution: Solution) -> np.ndarray:
     """Covariance (p, p) of the fixed effects on the data's own columns: sigma^2 (X' V0^-1 X)^-1."""
     T = problem.coefficients
-    inner = np.linalg.inv(solution.deviance.marginal.D[: problem.p, : problem.p])
+    inner = np.linalg.inv(solution.deviance.D[: problem.p, : problem.p])
     return T @ inner @ T.T * (solution.deviance.sigma * problem.y_scale) ** 2
 
 
@@ -49,9 +51,9 @@ def satterthwaite(problem: Problem, solution: Solution) -> Satterthwaite:
     Notes
     -----
     The Hessian of the deviance in (theta, sigma) follows from that of the profiled deviance, by formulas in sigma; the
-    slopes of the covariance are exact. Covariance of the parameters: 2 H^-1 over the directions of positive curvature.
-    The deviance is even in a column at zero, so that a linear map of the random columns leaves every df as it is, at
-    the boundary too: the internal columns serve.
+    slopes of the covariance are central differences. Covariance of the parameters: 2 H^-1 over the directions of
+    positive curvature. The deviance is even in a column at zero, so that a linear map of the random columns leaves
+    every df as it is, at the boundary too: the internal columns serve.
 
     References
     ----------
@@ -59,18 +61,15 @@ def satterthwaite(problem: Problem, solution: Solution) -> Satterthwaite:
     """
     p, nu = problem.p, problem.dof
     at = solution.deviance
-    cross = -2 / at.sigma**3 * pack(at.rss_slopes)
+    v = np.append(-at.beta, 1.0)
+    cross = -2 / at.sigma**3 * (solution.D_slopes @ v @ v)
     curvature = 4 * nu / at.sigma**2
     # Profiling sigma out subtracts cross cross' / curvature from the theta block: put it back.
     theta_block = solution.hessian + np.outer(cross, cross) / curvature
     hessian = np.block([[theta_block, cross[:, None]], [cross[None, :], np.array([[curvature]])]])
-    inner = np.linalg.inv(at.marginal.D[:p, :p])
+    inner = np.linalg.inv(at.D[:p, :p])
     T, scale = problem.coefficients, (at.sigma * problem.y_scale) ** 2
-    slopes = [
-        -(T @ inner @ slope[:p, :p] @ inner @ T.T) * scale
-        for D in at.marginal.D_slope
-        for slope in D[np.tril_indices(len(D))]
-    ]
+    slopes = [-(T @ inner @ slope[:p, :p] @ inner @ T.T) * scale for slope in solution.D_slopes]
     covariance = fixed_covariance(problem, solution)
     return Satterthwaite(covariance, _inverse_of_positive_part(hessian), np.array([*slopes, 2 / at.sigma * covariance]))
 

@@ -98,7 +98,11 @@ def basis_note(glance: pd.DataFrame) -> str:
     return f"{', '.join(sizes)}{lost}.{' ' + '; '.join(how) + '.' if how else ''}" if sizes else ""
 
 
-_DF_METHODS = {"satterthwaite": "df by Satterthwaite", "normal": "normal quantiles"}
+_DF_METHODS = {
+    "satterthwaite": "df by Satterthwaite",
+    "kenward-roger": "standard errors and df by Kenward and Roger",
+    "normal": "normal quantiles",
+}
 
 
 def counts(glance: pd.DataFrame) -> dict[str, int | None]:

@@ -23,6 +23,11 @@ METRIC_WITHIN = (
     "model. A negative slope goes with fewer symptoms. Intervals by the normal distribution. The slope of raw values "
     "is meant as a within-client one; it is a blend in which differences between clients have a part."
 )
+METRIC_PANEL = (
+    "Standardised: pooled within-client SDs of the ratings, the metric of the literature; limits are those of the "
+    "standardised slope. Random slopes: each client has an own course over time. Without any time term two series that "
+    "both change over treatment go together for that reason alone."
+)
 METRIC_BIAS = (
     "In standard deviations of the deviations from a client's level and trend; the slopes above are in observed "
     "within-client standard deviations, which contain the trend. Rejected: share of simulated studies whose 95 percent "
@@ -85,7 +90,7 @@ def state_early_alliance(
     """
     if "r" in early.withheld:
         sentence = "How the early alliance goes with the end state, between clients, cannot be told from these data."
-        return Sentence(sentence, WITHHELD, f"{early.withheld['r'].capitalize()}.")
+        return Sentence(sentence, WITHHELD, f"{_begun(early.withheld['r'])}.")
     tidy = early.tidy(conf_level)
     r, low, high = tidy.loc[tidy["term"] == "r", ["estimate", "conf_low", "conf_high"]].iloc[0]
     if low <= 0 <= high:
@@ -114,44 +119,232 @@ def _state_verdict(verdicts: pd.DataFrame) -> str:
 _OTHER_WAY = "; it points the other way, but too imprecisely to contradict"
 
 
-def withhold_session_estimate(bias: pd.DataFrame) -> Sentence:
-    """Say why no session-by-session estimate is given: how often each model finds one where there is none.
+class Timing(Protocol):
+    """What the headline needs of `choose_timing`."""
+
+    @property
+    def word(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+
+
+class Prospective(Protocol):
+    """What the headline needs of `fit_prospective`."""
+
+    @property
+    def timing(self) -> Timing: ...
+    @property
+    def withheld(self) -> Mapping[str, str]: ...
+    @property
+    def term(self) -> str: ...
+    def standardised_row(self, conf_level: float = 0.95) -> pd.Series: ...
+
+
+def state_prospective(
+    panel: Prospective,
+    outcome: str,
+    verdicts: pd.DataFrame,
+    checks: pd.DataFrame,
+    bias: pd.DataFrame,
+    conf_level: float = 0.95,
+) -> Sentence:
+    """Say whether the alliance predicts the next session's symptoms within clients, by the primary model.
 
     Parameters
     ----------
+    panel : ProspectiveFit
+    outcome : str
+        The outcome in words.
+    verdicts : DataFrame
+        Of `judge_replication`.
+    checks : DataFrame
+        Amber checks are named in the reason.
     bias : DataFrame
-        The table of `simulate_bias`.
+        Table of `simulate_bias`: where the model itself errs in studies of this shape, the reason says by how much.
+    conf_level : float
+        Of the interval.
     """
-    none, some = bias[bias["true_slope"] == 0], bias[bias["true_slope"] != 0]
-    if none.empty or some.empty:
-        found = "and no model of the literature could be fitted to simulated studies of this shape."
-        return Sentence(_NOT_YET, WITHHELD, f"{_NO_PRIMARY}, {found}")
-    rates, error = sorted(none["rejected_share"]), none["rejected_error_share"].max()
-    excess = rates[-1] - NOMINAL > 2 * error
-    judgement = "would mislead here" if excess else "cannot stand in for it"
-    return Sentence(
-        _NOT_YET,
-        WITHHELD,
-        f"{_NO_PRIMARY}, and the mixed models of the literature {judgement}: in "
-        f"{format_count(none['n_simulations'].max())} simulated studies of this shape in which nothing is to be found "
-        f"they claimed an association in {format_percent(rates[0])} to {format_percent(rates[-1])} "
-        f"({format_percent(NOMINAL)} would be right; Monte Carlo error {format_percent(error)}), and they missed a "
-        f"true slope of {format_number(some['true_slope'].iloc[0])} by up to {format_number(some['bias'].abs().max())} "
-        "(within-client standard deviations).",
-    )
+    if panel.term in panel.withheld:
+        sentence = f"Whether the alliance predicts the next session's {outcome} within clients cannot be told."
+        return Sentence(sentence, WITHHELD, f"{_begun(panel.withheld[panel.term])}.")
+    row = panel.standardised_row(conf_level)
+    numbers = f"(standardised slope {format_number(row['estimate'])} "
+    numbers += f"{format_interval(row['conf_low'], row['conf_high'])})"
+    if row["conf_low"] <= 0 <= row["conf_high"]:
+        finding = (
+            "Within clients, these data cannot tell whether a better alliance than usual goes with lower or higher "
+            f"{outcome} at the next session"
+        )
+    else:
+        word = "lower" if row["estimate"] < 0 else "higher"
+        finding = f"Within clients, a better alliance than usual is followed by {word} {outcome} at the next session"
+    found = _with_checks(f"{finding} {numbers}. {_state_agreement(verdicts)}", checks)
+    limits = [_state_own_bias(bias)]
+    if panel.timing.word == "lagged":
+        limits.append(f"Not called prospective: {panel.timing.sentence}.")
+    limit = " ".join(part for part in limits if part)
+    return Sentence(found.sentence, CAUTION, f"{limit} {found.reason or ''}".strip()) if limit else found
 
 
+def _state_agreement(verdicts: pd.DataFrame) -> str:
+    """Say what the figures of the literature allow: none of them prints a number in this metric with its precision."""
+    judged = verdicts[~verdicts["verdict"].isin(["not comparable", "no number"])]
+    if judged.empty:
+        reasons = dict.fromkeys(verdicts["reason"])
+        return f"Beside the published studies: not comparable ({next(iter(reasons), 'none is stored')})."
+    counted = judged["verdict"].value_counts()
+    words = "; ".join(f"{verdict}: {format_count(n)}" for verdict, n in counted.items())
+    return f"Beside {format_counted(len(judged), 'published study', 'published studies')}, by direction: {words}."
+
+
+def _state_own_bias(bias: pd.DataFrame) -> str:
+    """Say where the primary model itself is off in simulated studies of this shape, beyond Monte Carlo error."""
+    own = bias[bias["model"] == PRIMARY_MODEL]
+    off = own[(own["bias"].abs() - 2 * own["mc_error"]) > TOLERATED_BIAS]
+    none = own[own["true_slope"] == 0]
+    excess = none[(none["rejected_share"] - NOMINAL) > 2 * none["rejected_error_share"]]
+    parts = [
+        f"a bias of {format_number(b)} at {format_number(t)}"
+        for b, t in zip(off["bias"], off["true_slope"], strict=True)
+    ]
+    parts += [f"{format_percent(row['rejected_share'])} false positives" for _, row in excess.iterrows()]
+    return f"In simulated studies of this shape this model, too, has {' and '.join(parts)}." if parts else ""
+
+
+PRIMARY_MODEL = "panel VAR"
+TOLERATED_BIAS = 0.02  # METHODS 0.1: what an estimator may miss and still be called primary
+FEWEST_THERAPISTS = 20  # as in the figure that is described
 NOMINAL = 0.05  # share of false positives of a 95 % interval
-_NOT_YET = "Whether the alliance predicts the next session's symptoms within clients is not answered yet."
-_NO_PRIMARY = "The primary model for this question (a random-intercept panel VAR) is not part of this version"
+
+
+def _begun(reason: str) -> str:
+    """Return a reason as the beginning of a sentence; names keep their capitals, which `str.capitalize` takes away."""
+    return reason[:1].upper() + reason[1:]
 
 
 def _with_checks(sentence: str, checks: pd.DataFrame) -> Sentence:
-    """Return the headline with the checks that are not green beside it."""
+    """Return the headline with the checks that are not green beside it, each source named once."""
     doubtful = checks.loc[checks["status"] != "green", "check"]
     if doubtful.empty:
         return Sentence(sentence, ANSWERED)
-    return Sentence(sentence, CAUTION, f"Read with care: {'; '.join(doubtful)}.")
+    named: dict[str, list[str]] = {}
+    for check in doubtful:
+        source, _, what = check.rpartition(": ") if check.count(": ") == 1 else ("", "", check)
+        named.setdefault(source, []).append(what)
+    parts = [f"{source}: {', '.join(what)}" if source else "; ".join(what) for source, what in named.items()]
+    return Sentence(sentence, CAUTION, f"Read with care: {'; '.join(parts)}.")
+
+
+class LevelSlopes(Protocol):
+    """What the headline needs of `fit_level_slopes`."""
+
+    @property
+    def levels(self) -> Mapping[str, str]: ...
+    @property
+    def withheld(self) -> Mapping[str, str]: ...
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame: ...
+
+
+class VarianceShares(Protocol):
+    """What the headline needs of `fit_variance_shares`."""
+
+    @property
+    def measure(self) -> str: ...
+    @property
+    def withheld(self) -> Mapping[str, str]: ...
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame: ...
+
+
+def state_variance_shares(shares: VarianceShares, checks: pd.DataFrame, conf_level: float = 0.95) -> Sentence:
+    """Say how a measure's variance divides among therapists, clients and sessions within clients.
+
+    Parameters
+    ----------
+    shares : VarianceSharesFit
+    checks : DataFrame
+        Amber checks are named in the reason.
+    conf_level : float
+    """
+    tidy = shares.tidy(conf_level).set_index("term")
+    parts = [
+        f"{format_percent(row['estimate'])} {_percents(row)} {_WHERE[term]}"
+        for term, row in tidy.iterrows()
+        if term not in shares.withheld
+    ]
+    if not parts:
+        reason = next(iter(shares.withheld.values()))
+        return Sentence(f"How {shares.measure} vary by level cannot be told.", WITHHELD, f"{_begun(reason)}.")
+    sentence = f"Where {shares.measure} vary beyond the average course: {_listed(parts)}."
+    found = _with_checks(sentence, checks)
+    if not shares.withheld:
+        return found
+    missing = "; ".join(f"the share {_WHERE[term]} ({reason})" for term, reason in shares.withheld.items())
+    return Sentence(sentence, CAUTION, f"Withheld: {missing}. {found.reason or ''}".strip())
+
+
+def _percents(row: pd.Series) -> str:
+    return f"[{format_percent(row['conf_low'])}, {format_percent(row['conf_high'])}]"
+
+
+_WHERE = {
+    "share_therapist": "between therapists",
+    "share_client": "between clients of a therapist",
+    "share_within": "within clients",
+}
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def state_level_slopes(slopes: LevelSlopes, outcome: str, checks: pd.DataFrame, conf_level: float = 0.95) -> Sentence:
+    """Say level by level with what a better alliance goes, in the outcome's unit per point of the alliance.
+
+    Parameters
+    ----------
+    slopes : LevelSlopes
+    outcome : str
+        The outcome in words.
+    checks : DataFrame
+    conf_level : float
+    """
+    tidy = slopes.tidy(conf_level).set_index("term")
+    told = {term: level for term, level in slopes.levels.items() if term not in slopes.withheld}
+    if not told:
+        reasons = dict.fromkeys(slopes.withheld.values())
+        sentence = f"With what {outcome} a better alliance goes, level by level, cannot be told from these data."
+        return Sentence(sentence, WITHHELD, f"{_begun('; '.join(reasons))}.")
+    parts = [f"{_AT[level]}, with {_direction(tidy.loc[term], outcome)}" for term, level in told.items()]
+    hidden = [f"{_AT[level]} ({slopes.withheld[t]})" for t, level in slopes.levels.items() if t not in told]
+    found = _with_checks(f"A better alliance goes, {'; '.join(parts)}.", checks)
+    if not hidden:
+        return found
+    return Sentence(found.sentence, CAUTION, f"Withheld: {'; '.join(hidden)}. {found.reason or ''}".strip())
+
+
+_AT = {
+    "within": "within clients",
+    "between_client": "between clients of a therapist",
+    "between_therapist": "between therapists",
+}
+
+
+def _direction(row: pd.Series, outcome: str) -> str:
+    numbers = f"({format_number(row['estimate'])} {format_interval(row['conf_low'], row['conf_high'])})"
+    if row["conf_low"] <= 0 <= row["conf_high"]:
+        return f"neither clearly lower nor clearly higher {outcome} {numbers}"
+    return f"{'lower' if row['estimate'] < 0 else 'higher'} {outcome} {numbers}"
+
+
+def describe_effects(effects: pd.DataFrame, label: str) -> str:
+    """Return the text for the figure of therapists' predicted effects: their spread, no single therapist."""
+    if len(effects) < FEWEST_THERAPISTS:
+        return f"Not drawn: {format_count(len(effects))} therapists with a predicted deviation are too few to show."
+    low, high = effects["estimate"].quantile([0.1, 0.9])
+    return (
+        f"How {format_count(len(effects))} therapists' predicted deviations in {label} are spread: the middle 80 "
+        f"percent lie between {format_number(low)} and {format_number(high)}."
+    )
 
 
 def describe_course(sessions: pd.DataFrame, column: str, label: str) -> str:

@@ -15,6 +15,7 @@ from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, DATE, PHASE, PH
 MIN_SESSIONS = 3  # within-client effects need three sessions of a client (METHODS A1)
 MIN_CLIENTS = 10
 MIN_PAIRS = 30  # pairs of sessions for a within-client effect from one session to the next
+MIN_THERAPISTS = 5  # with fewer, a variance between therapists cannot be estimated at all (METHODS A2)
 
 Answer = tuple[bool, str, str]  # answerable, reason, needs
 
@@ -40,6 +41,12 @@ class Question:
 QUESTIONS = (
     Question("01", "who_is_in_the_data", "Who is in the data, and what can it answer?", "tool"),
     Question("02", "alliance_and_symptom_change", "Does the alliance predict symptom change?", "replication"),
+    Question(
+        "07",
+        "therapists_clients_sessions",
+        "How much lies between therapists, between clients, within clients?",
+        "replication",
+    ),
 )
 
 
@@ -98,9 +105,13 @@ def _alliance_and_symptoms(sessions: pd.DataFrame, measures: dict[str, Measure],
             ("`collected: before` or `collected: after` of each measure."),
         )
     same_session = (measures[alliance].collected, measures[SYMPTOMS].collected) == ("before", "after")
-    treatment = sessions[sessions[PHASE].isna() | (sessions[PHASE] == PHASES[0])] if PHASE in sessions else sessions
+    treatment = _treatment_rows(sessions)
     pairs = count_pairs(treatment, alliance, same_session=same_session, max_gap_days=max_gap_days)
     return _enough(treatment, alliance, pairs)
+
+
+def _treatment_rows(sessions: pd.DataFrame) -> pd.DataFrame:
+    return sessions[sessions[PHASE].isna() | (sessions[PHASE] == PHASES[0])] if PHASE in sessions else sessions
 
 
 def count_pairs(
@@ -171,7 +182,35 @@ def _enough(sessions: pd.DataFrame, alliance: str, pairs: pd.Series) -> Answer:
     return True, f"{facts}; in {usable:,} of them both vary; {counted}.", ""
 
 
+def _levels(sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: int | None) -> Answer:
+    needs = (
+        f"Therapist ids, with {MIN_THERAPISTS} or more therapists who see 2 or more clients, and an alliance rating "
+        f"and {SYMPTOMS} at {MIN_SESSIONS} or more sessions of {MIN_CLIENTS} or more clients."
+    )
+    if THERAPIST not in sessions:
+        return False, "The sessions have no therapist ids.", needs
+    alliance = alliance_column(sessions)
+    if alliance is None or SYMPTOMS not in sessions or not sessions[SYMPTOMS].notna().any():
+        absent = "alliance ratings" if alliance is None else SYMPTOMS
+        return False, f"The sessions have no {absent}.", needs
+    treatment = _treatment_rows(sessions)
+    rated = treatment[alliance].notna() & treatment[SYMPTOMS].notna()
+    both = treatment[rated & (treatment[SESSION] >= 1)]  # an intake is no session
+    per_client = both.groupby(CLIENT).size()
+    enough = per_client.index[per_client >= MIN_SESSIONS]
+    caseloads = both[both[CLIENT].isin(enough)].groupby(THERAPIST)[CLIENT].nunique()
+    several = int((caseloads >= 2).sum())
+    facts = (
+        f"{count(len(enough), 'client')} with {MIN_SESSIONS} or more sessions that have both {alliance} and {SYMPTOMS}"
+        f", of {count(len(caseloads), 'therapist')}, {several:,} of whom see 2 or more such clients"
+    )
+    if several < MIN_THERAPISTS or len(enough) < MIN_CLIENTS:
+        return False, f"There are {facts}; at least {MIN_THERAPISTS} such therapists are needed.", needs
+    return True, f"{facts}.", ""
+
+
 _ANSWERS: dict[str, Callable[[pd.DataFrame, dict[str, Measure], int | None], Answer]] = {
     "01": _who,
     "02": _alliance_and_symptoms,
+    "07": _levels,
 }

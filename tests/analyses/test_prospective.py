@@ -1,16 +1,13 @@
-"""Session by session: timing, pairing, time shapes, and the size of each model's bias."""
+"""Session by session: timing, pairing, time shapes, and the mixed models of the literature."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from alliance_analysis.analyses import bias
-from alliance_analysis.analyses.bias import estimate_series, simulate_bias
 from alliance_analysis.analyses.prospective import (
     CLASSIC,
     FIRST_VALUES,
     LAGGED_OUTCOME,
-    PREDICTIVE,
     SAME_SESSION,
     Timing,
     best_shape,
@@ -187,84 +184,6 @@ def test_rows_lost_are_counted_step_by_step(data):
     rows = compare_rows(data, LAGGED)
     assert rows["sessions"].is_monotonic_decreasing
     assert rows["lost_sessions"].sum() == rows["sessions"].iloc[0] - rows["sessions"].iloc[-1]
-
-
-@pytest.mark.parametrize(
-    "truth",
-    [
-        SeriesParameters(),
-        SeriesParameters(autoregression_symptoms=0.7, autoregression_alliance=0.7),
-        SeriesParameters(trend_symptoms=-0.9, trend_alliance=0.3, trend_sd_symptoms=0.5, trend_sd_alliance=0.3),
-    ],
-    ids=["no trends", "strong autoregression", "random trends"],
-)
-def test_the_scene_of_the_simulation_is_the_studys_own(truth):
-    found = [estimate_series(pair_sessions(simulated(truth, 150, 12, seed), LAGGED), LAGGED) for seed in range(4)]
-    for name, margin in (
-        ("prospective", 0.04),
-        ("feedback", 0.04),
-        ("autoregression_symptoms", 0.05),
-        ("autoregression_alliance", 0.05),
-        ("trend_symptoms", 0.1),
-        ("trend_sd_symptoms", 0.15),
-        ("stable_sd_alliance", 0.3),
-    ):
-        assert np.mean([getattr(p, name) for p in found]) == pytest.approx(getattr(truth, name), abs=margin), name
-
-
-def test_missing_sessions_do_not_shift_the_scene():
-    frame = simulated(SeriesParameters(), 200, 10, 3)
-    thinned = frame[np.random.default_rng(1).random(len(frame)) > 0.25]
-    found = estimate_series(pair_sessions(thinned, LAGGED), LAGGED)
-    assert found.prospective == pytest.approx(-0.20, abs=0.08)
-    assert found.autoregression_alliance == pytest.approx(0.40, abs=0.10)
-
-
-def test_the_gradient_of_the_scenes_likelihood_is_exact():
-    data = pair_sessions(simulated(SeriesParameters(), 20, 4, 1), LAGGED)
-    series = bias._paired_series(data, LAGGED, "alliance_client", "symptoms")
-    free = np.array([0.1, -0.1, 0.3, 0.2, -0.1, -0.2, 0.1, 0.1, 0.0, -1.0, -1.5])
-    _, by_covariance, _ = bias._deviance(free, series)
-    for k in range(len(free)):
-        step = np.eye(len(free))[k] * 1e-5
-        slope = (bias._implied(free + step, series.session) - bias._implied(free - step, series.session)) / 2e-5
-        numeric = (bias._deviance(free + step, series)[0] - bias._deviance(free - step, series)[0]) / 2e-5
-        assert (by_covariance * slope).sum() == pytest.approx(numeric, rel=1e-5, abs=1e-4)
-
-
-def test_too_few_shared_sessions_are_refused(data):
-    with pytest.raises(ModelError) as caught:
-        estimate_series(data[data["session"] <= 2], LAGGED)
-    assert str(caught.value).startswith("simulate_bias: 2 session numbers have both ratings of 5 or more clients;")
-
-
-def test_a_client_with_two_therapists_is_two_series(sessions):
-    second = sessions["session"] > 5
-    moved = sessions.assign(
-        therapist=sessions["therapist"].where(~second, "t99"),
-        session=sessions["session"].where(~second, sessions["session"] - 5),
-    )
-    assert simulate_bias(pair_sessions(moved, LAGGED), LAGGED, n_simulations=2).table["n_simulations"].min() >= 1
-
-
-def test_bias_is_reproducible_whatever_else_was_drawn(data):
-    first = simulate_bias(data, LAGGED, n_simulations=2, seed=5)
-    np.random.default_rng(1).normal(size=100)
-    second = simulate_bias(data, LAGGED, n_simulations=2, seed=5)
-    pd.testing.assert_frame_equal(first.table, second.table)
-    assert list(first.table["model"].unique()) == list(PREDICTIVE)
-
-
-def test_simulated_studies_have_this_studys_gaps_and_missing_ratings(data):
-    seen = []
-    simulate_bias(data, LAGGED, n_simulations=2, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_too_few_simulations_are_refused(data):
-    with pytest.raises(ModelError) as caught:
-        simulate_bias(data, LAGGED, n_simulations=1)
-    assert str(caught.value) == "simulate_bias: n_simulations must be 2 or more, got 1."
 
 
 @pytest.mark.slow

@@ -37,3 +37,16 @@ def simulate_sessions() -> Callable[..., pd.DataFrame]:
 @pytest.fixture(scope="session")
 def sessions() -> pd.DataFrame:
     return simulate(8, 6, 9)
+
+
+@pytest.fixture(scope="session")
+def arms() -> pd.DataFrame:
+    """Nine therapists, 45 clients, three arms; slopes at both levels, a crossed factor `item`; unbalanced."""
+    frame = simulate(9, 5, 7, seed=3, sd=(2.0, 2.0, 0.4))
+    rng = np.random.default_rng(5)
+    frame["arm"] = np.array(list("abc"))[frame["client"] % 3]
+    frame["item"] = rng.integers(0, 6, len(frame))
+    slope, item = rng.standard_normal(9), rng.standard_normal(6)
+    frame["y"] += slope[frame["therapist"]] * 0.3 * frame["time"] + item[frame["item"]]
+    frame["y"] += rng.standard_normal(45)[frame["client"]] * 0.5 * frame["x"]
+    return frame

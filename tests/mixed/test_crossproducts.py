@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 
 from alliance_analysis.errors import ModelError
-from alliance_analysis.mixed import crossproducts
+from alliance_analysis.mixed import connected
 from alliance_analysis.mixed.crossproducts import Problem, build_problem
 from alliance_analysis.mixed.design import Design, build_design
 from alliance_analysis.mixed.formula import parse_formula
+from alliance_analysis.mixed.refits import model_rows
 
 SLOPES = "y ~ time + x + (1 + time | client) + (1 | therapist)"
 
 
 def prepare(formula: str, frame: pd.DataFrame) -> tuple[Design, Problem]:
     design = build_design(parse_formula(formula), frame)
-    Z, codes = [b.Z for b in design.random], [b.codes for b in design.random]
-    return design, build_problem(design.y, design.X, Z, codes, "REML")
+    return design, build_problem(model_rows(design), "REML", path="block")
 
 
 def test_blocks_are_the_coarsest_groups_that_share_no_row(sessions: pd.DataFrame) -> None:
@@ -47,7 +47,7 @@ def test_internal_columns_are_orthogonal_and_map_back(sessions: pd.DataFrame) ->
 def test_a_block_too_large_for_a_dense_matrix_is_refused(
     sessions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crossproducts, "MAX_BLOCK", 50)
+    monkeypatch.setattr(connected, "MAX_BLOCK", 50)
     with pytest.raises(ModelError) as caught:
         prepare("y ~ 1 + (1 | client) + (1 | time)", sessions)
     assert str(caught.value) == (

@@ -12,6 +12,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed import optimise
+from alliance_analysis.mixed.descent import Descent
 from alliance_analysis.mixed.fit import MixedFit, fit_mixed
 from alliance_analysis.result import TIDY_COLUMNS
 
@@ -29,6 +30,7 @@ GLANCE = [
     "singular_level",
     "gradient_norm",
     "df_method",
+    "df_basis",
     "path",
     "n_therapist",
     "n_client",
@@ -90,7 +92,7 @@ def test_normal_df_change_tests_only(fit: MixedFit, sessions: pd.DataFrame) -> N
     kept = ["term", "estimate", "std_error", "statistic"]
     pd.testing.assert_frame_equal(normal.tidy()[kept], fit.tidy()[kept])
     assert np.isinf(normal.tidy()["df"]).all()
-    assert normal.satterthwaite is None
+    assert normal.small_sample is None
     assert np.isinf(normal.contrast({"time": 1})["df"]).all()
 
 
@@ -132,8 +134,11 @@ def test_a_fit_is_frozen(fit: MixedFit) -> None:
     ("option", "message"),
     [
         ({"criterion": "reml"}, "criterion must be 'REML' or 'ML', got 'reml'."),
-        ({"df": "kenward-roger"}, "df must be 'satterthwaite' or 'normal', got 'kenward-roger'."),
-        ({"residual": "AR1"}, "residual must be None, got 'AR1'; residual structures are not available yet."),
+        ({"df": "wald"}, "df must be 'satterthwaite', 'kenward-roger' or 'normal', got 'wald'."),
+        (
+            {"residual": "AR1"},
+            "residual must be None, AR1(...), ByGroup(...), SameSession(...), Unstructured(...) or a list of them, got 'AR1'.",
+        ),
     ],
 )
 def test_options_outside_their_values_are_refused(option: dict, message: str, sessions: pd.DataFrame) -> None:
@@ -308,7 +313,10 @@ def test_a_slope_variance_at_zero_is_named(simulate_sessions: Callable) -> None:
 def test_a_fit_that_did_not_converge_withholds_everything(
     sessions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(optimise, "_descend", lambda objective, start: start)
+    stopped = lambda objective, start, metric=None, enough=0.0: Descent(
+        objective.evaluate(start), np.eye(len(start)), False
+    )  # noqa: E731
+    monkeypatch.setattr(optimise, "descend", stopped)
     monkeypatch.setattr(optimise, "MAX_NEWTON", 0)
     monkeypatch.setattr(optimise, "MAX_RESTARTS", 0)
     with pytest.warns(FitWarning, match="did not converge") as caught:

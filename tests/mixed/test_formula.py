@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alliance_analysis.errors import ModelError
-from alliance_analysis.mixed.formula import FUNCTIONS, RandomTerm, evaluate_columns, parse_formula
+from alliance_analysis.mixed import formula as formula_module
+from alliance_analysis.mixed.formula import FUNCTIONS, RandomTerm, evaluate_columns, parse_formula, plain_names
 
 ALLOWED = "names, numbers and + - * : / ** | ( ) , ~ are. Compute anything else as a column first."
 FUNCTION_LIST = "C, I, bs, center, exp, log, poly, scale, sqrt are. Compute it as a column first."
@@ -188,3 +189,28 @@ def test_names_of_the_callers_scope_are_not_seen() -> None:
     assert secret is not None
     with pytest.raises(ModelError, match="'secret' cannot be evaluated"):
         evaluate_columns("secret", FRAME)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["1", "a", "0 + a", "1 + a + b", "b + a + b : a", "a : b : c", "0 + a + b + a : b + b : c", "a + b : c + a : d"],
+)
+def test_plain_sums_of_columns_are_what_formulae_makes_of_them(
+    expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({name: rng.standard_normal(6) for name in "abcd"})
+    assert plain_names(expression, frame) is not None
+    names, matrix = evaluate_columns(expression, frame)
+    monkeypatch.setattr(formula_module, "plain_names", lambda *_: None)
+    expected_names, expected = evaluate_columns(expression, frame)
+    assert names == expected_names
+    np.testing.assert_array_equal(matrix, expected)
+
+
+@pytest.mark.parametrize(
+    "expression", ["a + a", "a * b", "a : b + a", "log(a)", "a : a", "mode", "0", "a - 1", "2 + a"]
+)
+def test_everything_else_is_left_to_formulae(expression: str) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [0.5, 4.0], "mode": ["x", "y"]})
+    assert plain_names(expression, frame) is None

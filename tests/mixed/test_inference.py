@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alliance_analysis.mixed.blocks import deviance
 from alliance_analysis.mixed.fit import MixedFit, fit_mixed
-from alliance_analysis.mixed.optimise import unpack
+from alliance_analysis.mixed.likelihood import deviance
 
 
 def deviance_and_covariance(fit: MixedFit, parameters: np.ndarray) -> tuple[float, np.ndarray]:
     """lmerTest's two functions of (theta, sigma), on internal columns."""
     problem = fit.problem
-    at = deviance(problem, unpack(parameters[:-1], problem), parameters[-1])
+    at = deviance(problem, parameters[:-1], sigma=parameters[-1])
     p, T = problem.p, problem.coefficients
-    covariance = T @ np.linalg.inv(at.marginal.D[:p, :p]) @ T.T * (parameters[-1] * problem.y_scale) ** 2
+    covariance = T @ np.linalg.inv(at.D[:p, :p]) @ T.T * (parameters[-1] * problem.y_scale) ** 2
     return at.value, covariance
 
 

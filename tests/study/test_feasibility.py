@@ -152,3 +152,82 @@ def test_alliance_before_and_symptoms_after_pair_within_the_session(write: Write
         "36 pairs of consecutive sessions from 12 clients."
     )
     assert answer(write, gone)[1].endswith("; at least 30 from 10 clients are needed.")
+
+
+LEVELS = (
+    "Therapist ids, with 5 or more therapists who see 2 or more clients, and an alliance rating and symptoms at 3 or more "
+    "sessions of 10 or more clients."
+)
+
+
+def levels_answer(write: Writer, frame: pd.DataFrame, study: str = STUDY) -> list[object]:
+    table = load_study(write(study, frame.to_csv(index=False))).feasibility().set_index("question")
+    return table.loc["07", ["answerable", "reason", "needs"]].tolist()
+
+
+def in_sixes(good_frame: pd.DataFrame) -> pd.DataFrame:
+    """The twelve clients with six therapists, two clients each."""
+    return good_frame.assign(therapist="t" + (good_frame["client"].str[1:].astype(int) % 6).astype(str))
+
+
+SIX = "12 clients with 3 or more sessions that have both alliance_client and symptoms, of 6 therapists, 6 of whom see 2 or more such clients."
+
+
+def test_levels_can_be_told_apart_with_enough_therapists(write: Writer, good_frame: pd.DataFrame) -> None:
+    assert levels_answer(write, in_sixes(good_frame)) == [True, SIX, ""]
+
+
+def test_levels_need_therapist_ids(write: Writer, good_frame: pd.DataFrame) -> None:
+    assert levels_answer(write, good_frame.drop(columns="therapist")) == [
+        False,
+        "The sessions have no therapist ids.",
+        LEVELS,
+    ]
+
+
+def test_three_therapists_are_too_few_to_tell_levels_apart(write: Writer, good_frame: pd.DataFrame) -> None:
+    assert levels_answer(write, good_frame) == [
+        False,
+        "There are 12 clients with 3 or more sessions that have both alliance_client and symptoms, of 3 therapists, 3 of "
+        "whom see 2 or more such clients; at least 5 such therapists are needed.",
+        LEVELS,
+    ]
+
+
+def test_one_client_per_therapist_tells_no_levels_apart(write: Writer, good_frame: pd.DataFrame) -> None:
+    own = good_frame.assign(therapist="t" + good_frame["client"])
+    assert levels_answer(write, own)[:2] == [
+        False,
+        "There are 12 clients with 3 or more sessions that have both alliance_client and symptoms, of 12 therapists, 0 of "
+        "whom see 2 or more such clients; at least 5 such therapists are needed.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("drop", "reason"),
+    [
+        ("alliance_client", "The sessions have no alliance ratings."),
+        ("symptoms", "The sessions have no symptoms."),
+    ],
+)
+def test_levels_need_both_measures(write: Writer, good_frame: pd.DataFrame, drop: str, reason: str) -> None:
+    study = "\n".join(line for line in STUDY.splitlines() if not line.strip().startswith(drop)) + "\n"
+    assert levels_answer(write, in_sixes(good_frame).drop(columns=drop), study) == [False, reason, LEVELS]
+
+
+def test_a_client_counts_for_levels_only_with_both_ratings_at_three_sessions(
+    write: Writer, good_frame: pd.DataFrame
+) -> None:
+    frame = in_sixes(good_frame)
+    frame["symptoms"] = frame["symptoms"].where((frame["client"] > "c01") | (frame["session"] < 3))
+    assert levels_answer(write, frame)[1].startswith(
+        "There are 10 clients with 3 or more sessions that have both alliance_client and symptoms, of 6 therapists, 4 of "
+    )
+
+
+def test_an_intake_and_a_follow_up_do_not_make_a_third_session(write: Writer, good_frame: pd.DataFrame) -> None:
+    frame = in_sixes(good_frame)
+    from_intake = frame.assign(session=frame["session"].map({1: 0, 2: 1, 3: 2, 4: 99}))
+    occasions = from_intake.assign(phase=from_intake["session"].map({99: "follow_up"}).fillna("treatment"))
+    assert levels_answer(write, frame)[0]
+    assert levels_answer(write, occasions)[1].startswith("There are 0 clients with 3 or more sessions")

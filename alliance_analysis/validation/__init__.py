@@ -1,0 +1,1 @@
+"""Holds the package against R and against simulated truth, and writes down what came out."""
