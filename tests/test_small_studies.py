@@ -28,7 +28,7 @@ def run(folder, table, alliance="alliance_client", first="after", second="before
     table.to_csv(folder / "sessions.csv", index=False)
     text = STUDY.format(alliance=alliance, first=first, second=second)
     (folder / "study.yml").write_text(text, encoding="utf-8")
-    return run_reports(folder / "study.yml", out=folder / "run", parameters={"n_simulations": "2"})
+    return run_reports(folder / "study.yml", out=folder / "run", parameters={"n_simulations": "2", "n_bootstrap": "20"})
 
 
 def results(summary, number):

@@ -12,7 +12,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed import optimise
-from alliance_analysis.mixed.descent import Descent
+from alliance_analysis.mixed.descent import Descent, Objective
 from alliance_analysis.mixed.fit import MixedFit, fit_mixed
 from alliance_analysis.result import TIDY_COLUMNS
 
@@ -313,9 +313,11 @@ def test_a_slope_variance_at_zero_is_named(simulate_sessions: Callable) -> None:
 def test_a_fit_that_did_not_converge_withholds_everything(
     sessions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopped = lambda objective, start, metric=None, enough=0.0: Descent(
-        objective.evaluate(start), np.eye(len(start)), False
-    )  # noqa: E731
+    def stopped(
+        objective: Objective, start: np.ndarray, metric: np.ndarray | None = None, *, enough: float = 0.0
+    ) -> Descent:
+        return Descent(objective.evaluate(start), np.eye(len(start)), False)
+
     monkeypatch.setattr(optimise, "descend", stopped)
     monkeypatch.setattr(optimise, "MAX_NEWTON", 0)
     monkeypatch.setattr(optimise, "MAX_RESTARTS", 0)
