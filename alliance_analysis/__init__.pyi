@@ -75,6 +75,11 @@ from .published import load_published as load_published
 from .published import prospective_estimand as prospective_estimand
 from .report.page import open_report as open_report
 from .report.run import run_reports as run_reports
+from .report.statements import state_early_alliance as state_early_alliance
+from .report.statements import state_level_slopes as state_level_slopes
+from .report.statements import state_prospective as state_prospective
+from .report.statements import state_sample as state_sample
+from .report.statements import state_variance_shares as state_variance_shares
 from .report.text import METRIC_BIAS as METRIC_BIAS
 from .report.text import METRIC_PANEL as METRIC_PANEL
 from .report.text import METRIC_RELIABILITY as METRIC_RELIABILITY
@@ -86,11 +91,6 @@ from .report.text import describe_effects as describe_effects
 from .report.text import describe_estimates as describe_estimates
 from .report.text import describe_missing_figure as describe_missing_figure
 from .report.text import describe_shares as describe_shares
-from .report.text import state_early_alliance as state_early_alliance
-from .report.text import state_level_slopes as state_level_slopes
-from .report.text import state_prospective as state_prospective
-from .report.text import state_sample as state_sample
-from .report.text import state_variance_shares as state_variance_shares
 from .report.validation import write_validation as write_validation
 from .study.feasibility import alliance_column as alliance_column
 from .study.simulate import load_truth as load_truth

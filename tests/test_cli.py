@@ -242,3 +242,10 @@ def test_a_study_without_symptoms_is_answered_as_far_as_it_goes(run, tmp_path):
     code, out, _ = run("check", study)
     assert code == 0
     assert "no:" in out
+
+
+def test_validate_outside_a_checkout_says_where_to_run_it(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("alliance_analysis.resources._PACKAGE", tmp_path / "alliance_analysis")
+    code, out, err = run("validate")
+    assert (code, out) == (2, "")
+    assert err == "alliance: the golden cases are not installed with the package. Run this from a checkout.\n"

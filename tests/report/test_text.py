@@ -10,7 +10,7 @@ import pytest
 from alliance_analysis.analyses.early import fit_early_alliance
 from alliance_analysis.check.rules import COLUMNS
 from alliance_analysis.published import early_alliance_estimand, judge_replication, load_published
-from alliance_analysis.report import text
+from alliance_analysis.report import statements, text
 from alliance_analysis.study.simulate import simulate_study
 from alliance_analysis.study.studyfile import load_study
 
@@ -55,7 +55,7 @@ class Early:
     ],
 )
 def test_the_early_alliance_is_stated_as_the_interval_allows(row, start):
-    statement = text.state_early_alliance(Early(row), verdicts(), checks(a="green"))
+    statement = statements.state_early_alliance(Early(row), verdicts(), checks(a="green"))
     assert statement.sentence.startswith(start)
     assert statement.sentence.endswith(
         "Coded so that positive is good, that is 0.23 [0.08, 0.38] beside the meta-analytic mean of 0.28 [0.26, 0.30]: consistent with signal."
@@ -65,19 +65,23 @@ def test_the_early_alliance_is_stated_as_the_interval_allows(row, start):
 
 def test_an_estimate_that_points_the_other_way_is_said_to_do_so():
     unclear = verdicts("consistent without signal (cannot tell)", own=-0.12)
-    statement = text.state_early_alliance(Early(tidy(0.12, -0.27, 0.48)), unclear, checks(a="green"))
+    statement = statements.state_early_alliance(Early(tidy(0.12, -0.27, 0.48)), unclear, checks(a="green"))
     assert statement.sentence.endswith(
         "consistent without signal (cannot tell); it points the other way, but too imprecisely to contradict."
     )
 
 
 def test_what_is_not_comparable_gets_no_number_of_the_literature():
-    statement = text.state_early_alliance(Early(tidy(-0.2, -0.3, -0.1)), verdicts("not comparable"), checks(a="green"))
+    statement = statements.state_early_alliance(
+        Early(tidy(-0.2, -0.3, -0.1)), verdicts("not comparable"), checks(a="green")
+    )
     assert statement.sentence.endswith("Beside the meta-analyses: not comparable (rater).")
 
 
 def test_amber_checks_stand_beside_the_headline():
-    statement = text.state_early_alliance(Early(tidy(-0.2, -0.3, -0.1)), verdicts(), checks(fine="green", few="amber"))
+    statement = statements.state_early_alliance(
+        Early(tidy(-0.2, -0.3, -0.1)), verdicts(), checks(fine="green", few="amber")
+    )
     assert (statement.status, statement.reason) == ("caution", "Read with care: few.")
 
 
@@ -85,7 +89,7 @@ def test_a_withheld_correlation_withholds_the_headline():
     early = Early(
         tidy(float("nan"), float("nan"), float("nan")), withheld={"r": "4 clients have everything; 10 are needed"}
     )
-    statement = text.state_early_alliance(early, verdicts("not comparable"), checks(a="green"))
+    statement = statements.state_early_alliance(early, verdicts("not comparable"), checks(a="green"))
     assert (statement.status, statement.reason) == ("withheld", "4 clients have everything; 10 are needed.")
 
 
@@ -110,7 +114,9 @@ def errors(rejected=0.05, off=0.0):
     """What `simulate_bias` finds of the primary model, beside a model of the literature that errs a lot."""
     rows = {"true_slope": [0.0, -0.2], "rejected_share": [rejected, 0.9], "bias": [0.0, off]}
     other = {"true_slope": [0.0, -0.2], "rejected_share": [0.6, 1.0], "bias": [0.1, 0.2]}
-    table = pd.concat([pd.DataFrame(rows | {"model": text.PRIMARY_MODEL}), pd.DataFrame(other | {"model": "centred"})])
+    table = pd.concat(
+        [pd.DataFrame(rows | {"model": statements.PRIMARY_MODEL}), pd.DataFrame(other | {"model": "centred"})]
+    )
     return table.assign(rejected_error_share=0.02, mc_error=0.004).reset_index(drop=True)
 
 
@@ -121,7 +127,7 @@ def studies(*words, reason="direction only"):
 def prospective(panel, judged=None, listed=None, errs=None):
     judged = studies("consistent with signal") if judged is None else judged
     listed = checks(a="green") if listed is None else listed
-    return text.state_prospective(panel, "symptoms", judged, listed, errors() if errs is None else errs)
+    return statements.state_prospective(panel, "symptoms", judged, listed, errors() if errs is None else errs)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,7 @@ def test_where_the_primary_model_itself_errs_the_reason_says_by_how_much():
 
 def test_the_sample_is_stated_with_its_questions():
     study = load_study("example")
-    statement = text.state_sample(study, checks(a="green"))
+    statement = statements.state_sample(study, checks(a="green"))
     assert statement.sentence == (
         f"{len(study.sessions):,} sessions of 240 clients with 24 therapists; 3 of 3 questions can be answered."
     )
@@ -202,7 +208,7 @@ def test_no_generated_sentence_claims_a_cause():
     fit = fit_early_alliance(study.sessions, study.clients)
     judged = judge_replication(fit.tidy().iloc[0], early_alliance_estimand(), load_published(ids=["M01", "W02"]))
     sentences = [
-        text.state_early_alliance(fit, judged, checks(a="green")).sentence,
+        statements.state_early_alliance(fit, judged, checks(a="green")).sentence,
         prospective(Prospective()).sentence,
         prospective(Prospective(), errs=errors(0.12, 0.05)).reason,
         fit.method.replace("because there are too few", ""),  # the reason of a standard error, not of an outcome
@@ -250,7 +256,7 @@ ZERO = "the therapist variance is estimated at zero; these data cannot tell it f
 
 
 def test_shares_are_stated_level_by_level_in_percent():
-    statement = text.state_variance_shares(Shares(), checks(a="green"), 0.90)
+    statement = statements.state_variance_shares(Shares(), checks(a="green"), 0.90)
     assert statement.sentence == (
         "Where symptoms vary beyond the average course: 15 % [5 %, 24 %] between therapists, "
         "40 % [30 %, 49 %] between clients of a therapist and 45 % [35 %, 54 %] within clients."
@@ -259,7 +265,7 @@ def test_shares_are_stated_level_by_level_in_percent():
 
 
 def test_a_withheld_share_is_left_out_and_named_with_its_reason():
-    statement = text.state_variance_shares(Shares(withheld={"share_therapist": ZERO}), checks(few="amber"))
+    statement = statements.state_variance_shares(Shares(withheld={"share_therapist": ZERO}), checks(few="amber"))
     assert statement.sentence == (
         "Where symptoms vary beyond the average course: 40 % [30 %, 50 %] between clients of a therapist and "
         "45 % [35 %, 55 %] within clients."
@@ -271,7 +277,7 @@ def test_a_withheld_share_is_left_out_and_named_with_its_reason():
 def test_no_share_at_all_is_withheld_with_its_reason_and_names_keep_their_capitals():
     reason = "therapist: it has 1 level in the 90 rows of PHQ-9 used; one is too few. Drop '(… | therapist)'"
     withheld = dict.fromkeys(("share_therapist", "share_client", "share_within"), reason)
-    statement = text.state_variance_shares(Shares(withheld=withheld), checks(a="green"))
+    statement = statements.state_variance_shares(Shares(withheld=withheld), checks(a="green"))
     assert (statement.sentence, statement.status) == ("How symptoms vary by level cannot be told.", "withheld")
     assert statement.reason == f"T{reason[1:]}."
 
@@ -290,7 +296,7 @@ class Slopes:
 
 
 def test_slopes_are_stated_level_by_level_as_their_intervals_allow():
-    statement = text.state_level_slopes(Slopes(), "symptoms", checks(a="green"))
+    statement = statements.state_level_slopes(Slopes(), "symptoms", checks(a="green"))
     assert statement.sentence == (
         "A better alliance goes, within clients, with lower symptoms (−2.00 [−2.40, −1.60]); between clients of a "
         "therapist, with higher symptoms (1.50 [0.20, 2.80]); between therapists, with neither clearly lower nor clearly "
@@ -300,16 +306,16 @@ def test_slopes_are_stated_level_by_level_as_their_intervals_allow():
 
 
 def test_a_withheld_slope_has_no_number_in_the_sentence():
-    statement = text.state_level_slopes(Slopes({"t": ZERO}), "symptoms", checks(a="green"))
+    statement = statements.state_level_slopes(Slopes({"t": ZERO}), "symptoms", checks(a="green"))
     assert "between therapists" not in statement.sentence
     assert (statement.status, statement.reason) == ("caution", f"Withheld: between therapists ({ZERO}).")
-    both = text.state_level_slopes(Slopes({"t": ZERO}), "symptoms", checks(few="amber"))
+    both = statements.state_level_slopes(Slopes({"t": ZERO}), "symptoms", checks(few="amber"))
     assert both.reason == f"Withheld: between therapists ({ZERO}). Read with care: few."
 
 
 def test_slopes_that_cannot_be_told_at_all_say_each_reason_once():
     withheld = {"w": "the fit did not converge (REML)", "c": "the fit did not converge (REML)", "t": ZERO}
-    statement = text.state_level_slopes(Slopes(withheld), "symptoms", checks(a="green"))
+    statement = statements.state_level_slopes(Slopes(withheld), "symptoms", checks(a="green"))
     assert statement.sentence == (
         "With what symptoms a better alliance goes, level by level, cannot be told from these data."
     )
@@ -329,8 +335,8 @@ def test_the_spread_of_therapists_is_described_without_any_single_one():
 
 def test_sentences_about_levels_claim_no_cause():
     sentences = [
-        text.state_variance_shares(Shares(), checks(a="green")).sentence,
-        text.state_level_slopes(Slopes(), "symptoms", checks(a="green")).sentence,
+        statements.state_variance_shares(Shares(), checks(a="green")).sentence,
+        statements.state_level_slopes(Slopes(), "symptoms", checks(a="green")).sentence,
         text.describe_effects(pd.DataFrame({"estimate": range(30)}), "symptoms"),
     ]
     assert [s for s in sentences if CAUSAL.search(s)] == []

@@ -1,6 +1,7 @@
 """The validation page: every number beside R's, every failure in sight, and the simulations that are stored."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from alliance_analysis.report.validation import write_validation
 from alliance_analysis.validation import run
+from alliance_analysis.validation.cases import CASES
 from alliance_analysis.validation.compare import COLUMNS
 
 
@@ -88,3 +90,11 @@ def test_all_cases_are_run_in_order_and_their_rows_put_together(tmp_path, monkey
     assert table["case"].tolist() == ["a", "b"]
     assert seen == [(tmp_path / "tests" / "golden", "a"), (tmp_path / "tests" / "golden", "b")]
     assert done == [(1, 2), (2, 2)]
+
+
+def test_the_page_in_the_repository_holds_every_case_and_no_number_that_differs():
+    page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text(encoding="utf-8")
+    assert [
+        case.model for case in CASES if f"<summary>{case.case}, {case.model or 'model'}</summary>" not in page
+    ] == []
+    assert "DIFFERS" not in page
