@@ -1,6 +1,7 @@
 from .analyses.between import between_slope_corrected as between_slope_corrected
 from .analyses.bias import simulate_bias as simulate_bias
 from .analyses.early import fit_early_alliance as fit_early_alliance
+from .analyses.levels import choose_by_aic as choose_by_aic
 from .analyses.levels import fit_alliance_sources as fit_alliance_sources
 from .analyses.levels import fit_end_state as fit_end_state
 from .analyses.levels import fit_level_slopes as fit_level_slopes
@@ -27,6 +28,7 @@ from .analyses.variance import fit_variance_shares as fit_variance_shares
 from .check.fit import check_fit as check_fit
 from .check.measures import check_early_alliance as check_early_alliance
 from .check.measures import check_measures as check_measures
+from .check.measures import check_shares as check_shares
 from .check.measures import combine_checks as combine_checks
 from .check.panel import check_panel as check_panel
 from .describe import describe_caseloads as describe_caseloads

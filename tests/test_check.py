@@ -14,6 +14,7 @@ from alliance_analysis.analyses.prospective import RefusedFit
 from alliance_analysis.check.fit import check_fit, inflation_factors
 from alliance_analysis.check.measures import check_early_alliance, check_measures, combine_checks
 from alliance_analysis.check.rules import COLUMNS, RELIABILITY
+from alliance_analysis.errors import DataError
 from alliance_analysis.mixed.fit import fit_mixed
 from alliance_analysis.mixed.residuals import AR1
 from alliance_analysis.study.simulate import StudyDesign, simulate_study
@@ -326,3 +327,27 @@ def test_of_a_fit_that_did_not_converge_nothing_else_is_checked():
         ["converged", False, "red", "it stopped"]
     ]
     assert checks["what_to_do"].item() == "report nothing from it; simplify the random part"
+
+
+@pytest.mark.parametrize(
+    ("change", "exposure", "message"),
+    [
+        (
+            lambda f: f.drop(columns="session"),
+            None,
+            "check_fit: no column 'session' in the data; client, session are needed. Give the fitted frame.",
+        ),
+        (
+            lambda f: f,
+            "alliance",
+            "check_fit: no column 'alliance' in the data; client, session, alliance are needed. Give the fitted frame.",
+        ),
+        (lambda f: f.head(10), None, "check_fit: data has 10 rows and the fit used row 400. Give the fitted frame."),
+    ],
+)
+def test_another_frame_than_the_fitted_one_is_refused(change, exposure, message):
+    frame = clean()
+    fit = fit_mixed("y ~ session + x + (1 | client)", frame)
+    with pytest.raises(DataError) as caught:
+        check_fit(fit, change(frame), exposure=exposure)
+    assert str(caught.value) == message

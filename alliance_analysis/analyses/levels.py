@@ -87,6 +87,14 @@ class LevelSlopes:
         table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
         return table
 
+    def describe(self) -> str:
+        """Say in a sentence which residuals the model has."""
+        if isinstance(self.fit, RefusedFit):
+            return f"No model could be fitted: {self.fit.reason}."
+        serial = "rho" in set(self.fit.residual_parameters()["parameter"])
+        residuals = "an AR(1) residual" if serial else "independent residuals"
+        return f"The model with {residuals} has the lower AIC and is read below."
+
     def therapist_effects(self) -> pd.DataFrame:
         """Return the therapists' predicted deviations: `group level term estimate`, numbered, never by id.
 
@@ -172,6 +180,24 @@ def fit_level_slopes(
     formula = f"{outcome} ~ {time}{slopes} + (1 + {v.TIME} | {v.CLIENT}) + (1 | {v.THERAPIST})"
     fit = fit_or_refuse(formula, data, df, f"{alliance}{v.WITHIN}", residual)
     return LevelSlopes(fit, alliance, tuple(_LEVEL_OF))
+
+
+def choose_by_aic(first: LevelSlopes, *others: LevelSlopes) -> LevelSlopes:
+    """Return the model with the lowest AIC; the same fixed terms and rows, different residual structures.
+
+    Refused models are passed over, and `first` is returned where all are.
+
+    Parameters
+    ----------
+    first : LevelSlopes
+    *others : LevelSlopes
+
+    Returns
+    -------
+    LevelSlopes
+    """
+    fitted = [one for one in (first, *others) if isinstance(one.fit, MixedFit) and one.fit.converged]
+    return min(fitted, key=lambda one: float(one.fit.glance()["aic"].iloc[0]), default=first)
 
 
 def fit_end_state(

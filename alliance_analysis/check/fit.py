@@ -7,6 +7,7 @@ import pandas as pd
 
 from alliance_analysis.check import rules
 from alliance_analysis.check.rules import COLUMNS
+from alliance_analysis.errors import DataError
 from alliance_analysis.mixed.fit import MixedFit
 from alliance_analysis.mixed.formula import INTERCEPT
 from alliance_analysis.prepare import dyad_keys
@@ -34,6 +35,11 @@ def check_fit(fit: MixedFit, data: pd.DataFrame, *, exposure: str | None = None)
     DataFrame
         `check value limit status why what_to_do`; status "green", "amber" (read with care) or "red" (do not use).
 
+    Raises
+    ------
+    DataError
+        When `data` cannot be the frame that was fitted.
+
     Examples
     --------
     >>> from alliance_analysis.mixed.fit import fit_mixed
@@ -48,6 +54,7 @@ def check_fit(fit: MixedFit, data: pd.DataFrame, *, exposure: str | None = None)
         return pd.DataFrame(
             [rules.CONVERGED.row(False, False) | ({"why": reasons} if reasons else {})], columns=COLUMNS
         )
+    _check_frame(fit, data, exposure)
     used = data.iloc[fit.rows]
     residuals = used[[*dyad_keys(used), v.SESSION]].assign(residual=fit.residuals(kind="normalized"))
     rows = [
@@ -64,6 +71,19 @@ def check_fit(fit: MixedFit, data: pd.DataFrame, *, exposure: str | None = None)
     if exposure is not None:
         rows += [_variation_row(used, exposure), *_reliability_rows(used, exposure)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _check_frame(fit: MixedFit, data: pd.DataFrame, exposure: str | None) -> None:
+    needed = [v.CLIENT, v.SESSION, *([exposure] if exposure is not None else [])]
+    absent = [name for name in needed if name not in data]
+    if absent:
+        raise DataError(
+            f"check_fit: no column {absent[0]!r} in the data; {', '.join(needed)} are needed. Give the fitted frame."
+        )
+    if len(data) <= fit.rows.max():
+        raise DataError(
+            f"check_fit: data has {len(data)} rows and the fit used row {fit.rows.max() + 1}. Give the fitted frame."
+        )
 
 
 def _fit_rows(glance: pd.Series) -> list[dict[str, object]]:

@@ -12,10 +12,12 @@ from alliance_analysis.check.rules import (
     CLIENTS,
     CLIENTS_USED,
     COLUMNS,
+    CONVERGED,
     EXTREME,
     GREEN,
     MISSING,
     RED,
+    REGULAR,
     THERAPISTS,
 )  # fmt: skip
 
@@ -53,6 +55,28 @@ def check_early_alliance(glance: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFra
         CLIENTS.row(int(row["n_client"]), row["n_client"] >= CLIENTS.limit),
         THERAPISTS.row(row["n_therapist"], row["n_therapist"] >= THERAPISTS.limit),
         CLIENTS_USED.row(lost, lost <= CLIENTS_USED.limit),
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def check_shares(glance: pd.DataFrame) -> pd.DataFrame:
+    """Check how a measure's variance was divided (`glance()` of `fit_variance_shares`).
+
+    Examples
+    --------
+    >>> glance = pd.DataFrame([{"converged": True, "singular": False, "n_client": 196, "n_therapist": 7}])
+    >>> check_shares(glance)["status"].tolist()
+    ['green', 'green', 'green', 'amber']
+    """
+    row = glance.iloc[0]
+    if not row["converged"]:
+        return pd.DataFrame([CONVERGED.row(False, False)], columns=COLUMNS)
+    regular = not row["singular"]
+    rows = [
+        CONVERGED.row(True, True),
+        REGULAR.row(regular, regular),
+        CLIENTS.row(int(row["n_client"]), row["n_client"] >= CLIENTS.limit),
+        THERAPISTS.row(int(row["n_therapist"]), row["n_therapist"] >= THERAPISTS.limit),
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -97,7 +97,7 @@ CLIENTS_USED = Rule(
     "say who is missing; see the flow of clients",
 )
 AUTOCORRELATION = Rule(
-    "residual correlation of consecutive sessions, beyond what independent ones have in this model",
+    "residual correlation of consecutive sessions",
     0.10,
     "sessions close in time are more alike than the model says; standard errors are too small",
     "fit the model with an AR(1) residual, or the prospective panel model",

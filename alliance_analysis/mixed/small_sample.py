@@ -69,11 +69,19 @@ def choose_contrasts(terms: tuple[str, ...], wanted: tuple[str, ...]) -> np.ndar
         raise ModelError("test: name at least one term of the model, for example 'time'.")
     rows: list[int] = []
     for name in wanted:
-        found = [i for i, term in enumerate(terms) if term == name or term.startswith(f"{name}[")]
+        found = [i for i, term in enumerate(terms) if _belongs(term, name)]
         if not found:
             raise ModelError(f"test: '{name}' is not a term of the model; its terms are {', '.join(terms)}.")
         rows += found
     return np.eye(len(terms))[list(dict.fromkeys(rows))]
+
+
+def _belongs(term: str, name: str) -> bool:
+    """Whether a column such as `arm[b]:time` is of the term `arm:time`; `arm` alone is not."""
+    columns, asked = term.split(":"), name.split(":")
+    if len(columns) != len(asked):
+        return False
+    return all(any(c == a or c.startswith(f"{a}[") for c in columns) for a in asked)
 
 
 def joint_test(

@@ -123,6 +123,7 @@ def read_series(
     _check_columns(sessions, names, [*keys, v.SESSION, *([cluster] if cluster else [])])
     numbers = _numbers(sessions, names)
     client, session = _positions(sessions, keys)
+    _check_shift(names, shift or {})
     moved = np.array([int((shift or {}).get(name, 0)) for name in names])
     known = np.isfinite(numbers)
     place = session[:, None] + moved
@@ -157,6 +158,14 @@ def read_series(
     )
     _check_series(series)
     return series
+
+
+def _check_shift(names: list[str], shift: Mapping[str, int]) -> None:
+    for name, steps in shift.items():
+        if name not in names:
+            raise ModelError(f"fit_panel_var: shift names {name!r}, which is no series; they are {', '.join(names)}.")
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+            raise ModelError(f"fit_panel_var: shift of {name} must be a whole number of sessions, got {steps!r}.")
 
 
 def _check_columns(sessions: pd.DataFrame, columns: list[str], keys: list[str]) -> None:

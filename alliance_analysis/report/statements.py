@@ -167,6 +167,8 @@ def state_prospective(
 def _state_agreement(verdicts: pd.DataFrame) -> str:
     """Say what the figures of the literature allow: none of them prints a number in this metric with its precision."""
     judged = verdicts[~verdicts["verdict"].isin(["not comparable", "no number"])]
+    if "citation" in judged:
+        judged = judged.drop_duplicates(["citation", "verdict"])  # several figures of one study are one study
     if judged.empty:
         reasons = dict.fromkeys(verdicts["reason"])
         return f"Beside the published studies: not comparable ({next(iter(reasons), 'none is stored')})."

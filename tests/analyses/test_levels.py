@@ -10,6 +10,7 @@ from alliance_analysis.analyses.early import EARLY_SESSIONS
 from alliance_analysis.analyses.levels import (
     NO_THERAPISTS,
     NOTHING_BESIDE,
+    choose_by_aic,
     fit_alliance_sources,
     fit_end_state,
     fit_level_slopes,
@@ -18,6 +19,7 @@ from alliance_analysis.analyses.levels import (
 from alliance_analysis.analyses.prospective import RefusedFit
 from alliance_analysis.errors import DataError, FitWarning
 from alliance_analysis.mixed.fit import MixedFit, fit_mixed
+from alliance_analysis.mixed.residuals import AR1
 from alliance_analysis.prepare import add_time, add_within_between
 from alliance_analysis.study.simulate import StudyDesign, simulate_study
 
@@ -342,3 +344,23 @@ def test_an_arm_needs_five_clients(clients, offered):
 def test_without_therapist_ids_only_the_arm_is_left():
     frame = traits(burnout=[1.0, 1.0, 3.0, 3.0]).drop(columns="therapist")
     assert list_predictors_beside(frame, arms(6, 6), ["burnout"]) == ["condition"]
+
+
+def test_of_two_residual_structures_the_one_with_the_lower_aic_is_chosen_and_named():
+    rng = np.random.default_rng(3)
+    client, session = (part.ravel() for part in np.indices((40, 12)))
+    noise = rng.normal(size=(40, 12))
+    for t in range(1, 12):
+        noise[:, t] += 0.8 * noise[:, t - 1]
+    frame = pd.DataFrame({"client": client, "therapist": client // 5, "session": session + 1})
+    frame["alliance_client"] = rng.normal(size=len(frame)) + rng.normal(size=40)[client]
+    frame["symptoms"] = noise.ravel() + rng.normal(size=40)[client] + 2 * rng.normal(size=8)[client // 5]
+    data = add_within_between(add_time(frame), "alliance_client", levels=("client", "therapist"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        independent = fit_level_slopes(data, df="normal")
+        serial = fit_level_slopes(data, df="normal", residual=AR1(time="session", by="client"))
+    assert choose_by_aic(independent, serial) is serial
+    assert choose_by_aic(independent) is independent
+    assert "AR(1) residual has the lower AIC" in serial.describe()
+    assert "independent residuals has the lower AIC" in independent.describe()

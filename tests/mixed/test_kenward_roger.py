@@ -194,3 +194,17 @@ def test_unknown_terms_are_refused(arms: pd.DataFrame, terms: str | list[str], m
     with pytest.raises(ModelError) as caught:
         fit.test(terms)
     assert str(caught.value) == message
+
+
+def test_a_joint_test_of_a_factor_leaves_its_interactions_out_and_finds_them_by_name() -> None:
+    rng = np.random.default_rng(5)
+    client = np.repeat(np.arange(30), 6)
+    frame = pd.DataFrame(
+        {"client": client, "time": np.tile(np.arange(6.0), 30), "arm": np.array(list("abc"))[client % 3]}
+    )
+    frame["y"] = rng.standard_normal(180) + rng.standard_normal(30)[client]
+    fit = fit_mixed("y ~ arm * time + (1 | client)", frame)
+    assert fit.test("arm")["df_numerator"].item() == 2
+    assert fit.test("arm:time")["df_numerator"].item() == 2
+    assert fit.test("time:arm")["statistic"].item() == fit.test("arm:time")["statistic"].item()
+    assert fit.test("time")["df_numerator"].item() == 1

@@ -166,3 +166,17 @@ def test_columns_of_the_course_are_orthonormal_over_what_was_rated_and_turn_back
     np.testing.assert_allclose(course.X.T @ (weights * course.X), np.eye(6), atol=1e-10)
     raw = course.X @ np.linalg.inv(course.to_terms)
     np.testing.assert_allclose(raw[::2, :3], np.column_stack([np.arange(6) ** k for k in range(3)]), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shift", "message"),
+    [
+        ({"typo": -1}, "fit_panel_var: shift names 'typo', which is no series; they are alliance_client, symptoms."),
+        ({"symptoms": 0.5}, "fit_panel_var: shift of symptoms must be a whole number of sessions, got 0.5."),
+    ],
+)
+def test_a_shift_that_names_no_series_or_no_whole_number_is_refused(shift, message):
+    frame = pd.DataFrame({"client": [1, 1], "session": [1, 2], "alliance_client": [1.0, 2.0], "symptoms": [3.0, 1.0]})
+    with pytest.raises(ModelError) as caught:
+        read_series(frame, ["alliance_client", "symptoms"], None, None, shift)
+    assert str(caught.value) == message
