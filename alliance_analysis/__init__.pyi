@@ -31,6 +31,7 @@ from .check.measures import check_measures as check_measures
 from .check.measures import check_shares as check_shares
 from .check.measures import combine_checks as combine_checks
 from .check.panel import check_panel as check_panel
+from .describe import describe_arms as describe_arms
 from .describe import describe_caseloads as describe_caseloads
 from .describe import describe_measures as describe_measures
 from .describe import describe_missing as describe_missing

@@ -125,6 +125,33 @@ def describe_caseloads(sessions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"quantity": list(values), "value": pd.Series(list(values.values()), dtype=object)})
 
 
+def describe_arms(clients: pd.DataFrame | None, min_cell: int = 5) -> pd.DataFrame:
+    """Describe the treatment arms: how many clients each has, and which one the others are compared with.
+
+    Parameters
+    ----------
+    clients : DataFrame or None
+    min_cell : int
+        Arms with fewer clients are left out.
+
+    Returns
+    -------
+    DataFrame
+        `condition clients reference`; no row without arms. The first arm in alphabetical order is the reference.
+
+    Examples
+    --------
+    >>> describe_arms(pd.DataFrame({"condition": list("bbaa")}), min_cell=2)["reference"].tolist()
+    [True, False]
+    """
+    if clients is None or v.CONDITION not in clients:
+        return pd.DataFrame(columns=["condition", "clients", "reference"])
+    counts = clients[v.CONDITION].astype(str).where(clients[v.CONDITION].notna()).value_counts().sort_index()
+    counts = counts[counts >= min_cell]
+    reference = np.arange(len(counts)) == 0
+    return pd.DataFrame({"condition": counts.index, "clients": counts.to_numpy(), "reference": reference})
+
+
 def describe_missing(sessions: pd.DataFrame, columns: Sequence[str], min_cell: int = 5) -> pd.DataFrame:
     """Return the share of missing values by session number and measure.
 

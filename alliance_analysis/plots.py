@@ -230,7 +230,7 @@ FEWEST_THERAPISTS = 20  # below, a figure of therapists would show single person
 
 
 def plot_effects(effects: pd.DataFrame, *, label: str = "Predicted effect", ax: Axes | None = None) -> Axes:
-    """Draw how therapists' predicted effects are spread: a histogram without ids and without order.
+    """Draw how therapists' predicted effects are spread: median and bands, without ids, order or single persons.
 
     Parameters
     ----------
@@ -241,16 +241,24 @@ def plot_effects(effects: pd.DataFrame, *, label: str = "Predicted effect", ax: 
 
     Examples
     --------
-    >>> plot_effects(pd.DataFrame({"estimate": np.arange(24.0)})).get_ylabel()
-    'Therapists'
+    >>> plot_effects(pd.DataFrame({"estimate": np.arange(24.0)}), label="points").get_xlabel()
+    'points'
     """
-    ax = _plain(_axes(ax, width=5.6, height=3.0))
+    ax = _axes(ax, width=5.6, height=1.6)
+    ax.set(yticks=[], ylim=(-1, 1))
+    ax.spines[["top", "right", "left"]].set_visible(False)
     if len(effects) < FEWEST_THERAPISTS:
         sentence = f"fewer than {FEWEST_THERAPISTS} therapists: not drawn"
         ax.text(0.5, 0.5, sentence, transform=ax.transAxes, ha="center")
-        ax.set(xticks=[], yticks=[])
+        ax.set_xticks([])
         return ax
-    ax.hist(effects["estimate"], bins=max(5, int(np.sqrt(len(effects)))), color=BLUE, edgecolor="white")
+    values = effects["estimate"]
+    for (low, high), width in (((0.1, 0.9), 3), ((0.25, 0.75), 10)):
+        name = f"middle {100 * (high - low):.0f} % of therapists"
+        ends = [_quantile(values, low), _quantile(values, high)]
+        ax.plot(ends, [0, 0], color=BLUE, linewidth=width, alpha=0.6, label=name, solid_capstyle="butt")
+    ax.plot([_quantile(values, 0.5)], [0], "o", color=ORANGE, markersize=6, label="median")
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.set(xlabel=label, ylabel="Therapists")
+    ax.set_xlabel(label)
+    ax.legend(frameon=False, fontsize=8, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     return ax

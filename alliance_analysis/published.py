@@ -417,7 +417,7 @@ def _consistency(mine: _Own, finding: pd.Series, se: float, sesoi: float | None)
         "small_telescopes": _small_telescopes(mine, se, finding["k_studies"]),
         "bayes_factor": _bayes_factor(mine, centre, se),
         "verdict": verdict,
-        "reason": "same estimand; held against the interval expected for a new study of this size",
+        "reason": "same level, metric, timing and adjustment; held against the interval for a new study of this size",
     }
 
 

@@ -103,22 +103,22 @@ def effects(n, seed=6):
     return pd.DataFrame({"level": names, "estimate": np.random.default_rng(seed).normal(0.0, 2.0, n)})
 
 
-def test_effects_of_therapists_are_drawn_as_counts_without_names_or_order():
+def test_effects_of_therapists_are_drawn_as_bands_without_names_order_or_single_persons():
     table = effects(30)
     ax = plots.plot_effects(table, label="Deviation (points)")
-    counts = [bar.get_height() for bar in ax.patches]
-    edges = np.histogram_bin_edges(table["estimate"], 5)
-    assert counts == np.histogram(table["estimate"], edges)[0].tolist()
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Deviation (points)", "Therapists")
+    drawn = np.concatenate([line.get_xdata() for line in ax.lines[:3]])
+    assert ax.get_xlabel() == "Deviation (points)"
     assert "Dr." not in svg_of(ax)
+    assert not np.isclose(drawn[:, None], table["estimate"].to_numpy(), atol=1e-9).any()
+    assert table["estimate"].min() < drawn.min() < table["estimate"].median() < drawn.max() < table["estimate"].max()
     turned = plots.plot_effects(table.sample(frac=1, random_state=1))
-    assert [bar.get_height() for bar in turned.patches] == counts
+    np.testing.assert_allclose(np.concatenate([line.get_xdata() for line in turned.lines[:3]]), drawn)
 
 
 @pytest.mark.parametrize(("n", "drawn"), [(19, False), (20, True), (0, False)])
 def test_fewer_than_twenty_therapists_are_not_drawn_and_the_figure_says_so(n, drawn):
     ax = plots.plot_effects(effects(n))
-    assert bool(ax.patches) is drawn
+    assert bool(ax.lines) is drawn
     words = [text.get_text() for text in ax.texts]
     assert words == ([] if drawn else ["fewer than 20 therapists: not drawn"])
     if not drawn:

@@ -44,8 +44,13 @@ class BetweenSlopes:
     withheld: dict[str, str]
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Tabulate: `term estimate std_error statistic df p_value conf_low conf_high`; df = groups - 1."""
-        return self.estimates.tidy(conf_level)
+        """Tabulate: `term estimate std_error statistic df p_value conf_low conf_high`; df = groups - 1.
+
+        A reliability is not tested against zero.
+        """
+        table = self.estimates.tidy(conf_level)
+        table.loc[table["term"] == RELIABILITY, ["statistic", "p_value"]] = np.nan
+        return table
 
     def glance(self) -> pd.DataFrame:
         """Return one row: `n_obs n_client se_method converged`."""
@@ -55,7 +60,11 @@ class BetweenSlopes:
 
 
 def between_slope_corrected(
-    sessions: pd.DataFrame, *, exposure: str = v.ALLIANCE_CLIENT, outcome: str = v.SYMPTOMS
+    sessions: pd.DataFrame,
+    *,
+    exposure: str = v.ALLIANCE_CLIENT,
+    outcome: str = v.SYMPTOMS,
+    take_out_course: bool = False,
 ) -> BetweenSlopes:
     """Estimate the slope between clients from observed means, and corrected for the unreliability of those means.
 
@@ -69,12 +78,15 @@ def between_slope_corrected(
         One row per session; rows with both ratings are used.
     exposure, outcome : str
         Numeric columns. An outcome that is one value per client has no slope within.
+    take_out_course : bool
+        Take the mean of each session number out of both: where both change over treatment, the slope within clients
+        would else be that of the common course.
 
     Returns
     -------
     BetweenSlopes
         Terms: the slope of client means on client means (each client counts once), the same corrected, the slope within
-        clients (no time adjustment: it is what leaks into the means), and the reliability of the mean.
+        clients (what leaks into the means), and the reliability of the mean.
 
     Raises
     ------
@@ -100,6 +112,8 @@ def between_slope_corrected(
     -3.0
     """
     known = sessions.dropna(subset=[exposure, outcome])
+    if take_out_course:
+        known = known.assign(**{name: _without_course(known, name) for name in (exposure, outcome)})
     clients = _client_sums(known, exposure, outcome)
     if len(clients) < FEWEST_CLIENTS or clients["n"].max() < 2:
         most = int(clients["n"].max()) if len(clients) else 0
@@ -119,6 +133,11 @@ def between_slope_corrected(
     estimates = Estimates(_TERMS, estimate, std_error, np.full(len(_TERMS), J - 1.0))
     persons = known[v.CLIENT].nunique()
     return BetweenSlopes(estimates, len(known), persons, J, group, _withheld(estimate[3]))
+
+
+def _without_course(known: pd.DataFrame, column: str) -> pd.Series:
+    values = known[column].astype(float)
+    return values - values.groupby(known[v.SESSION]).transform("mean") + values.mean()
 
 
 def _client_sums(known: pd.DataFrame, exposure: str, outcome: str) -> pd.DataFrame:

@@ -217,7 +217,9 @@ def simulate_bias(
         scene = fit_scene(data, timing, shape, alliance=alliance, max_gap_days=max_gap_days)
         truths = {slope: set_slope(scene.fit.parameters, slope) for slope in TRUE_SLOPES}
     except ModelError as error:
-        return BiasSimulation(pd.DataFrame(columns=_COLUMNS), None, str(error))
+        return BiasSimulation(
+            pd.DataFrame(columns=_COLUMNS), None, str(error).removeprefix("simulate_bias: ").capitalize()
+        )
     rows = []
     for done, (i, slope) in enumerate(product(range(n_simulations), TRUE_SLOPES), start=1):
         rng = np.random.default_rng(np.random.SeedSequence([seed, i]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -309,12 +309,19 @@ def _add_beside(
     table: pd.DataFrame, treatment: pd.DataFrame, clients: pd.DataFrame | None, beside: Sequence[str]
 ) -> pd.DataFrame:
     """Add client-level columns by client, therapist-level ones by therapist."""
-    added: Mapping[str, pd.Series] = {}
+    added: dict[str, pd.Series] = {}
     for name in beside:
         if name in table:
             continue
         if clients is not None and name in clients:
-            added = {**added, name: table[v.CLIENT].map(clients.set_index(v.CLIENT)[name])}
+            values = clients.set_index(v.CLIENT)[name]
+            added[name] = table[v.CLIENT].map(_large_arms(values) if name == v.CONDITION else values)
         else:
-            added = {**added, name: table[v.THERAPIST].map(treatment.groupby(v.THERAPIST)[name].first())}
+            added[name] = table[v.THERAPIST].map(treatment.groupby(v.THERAPIST)[name].first())
     return table.assign(**added)
+
+
+def _large_arms(arms: pd.Series) -> pd.Series:
+    """Arms without those of too few clients, whose mean would be one or two persons."""
+    counts = arms.map(arms.value_counts())
+    return arms.where(counts >= FEWEST_PER_ARM)

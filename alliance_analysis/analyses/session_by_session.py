@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,18 @@ class ProspectiveFit:
         if scaled is None or self.withheld:
             return pd.Series(np.nan, index=list(TIDY_COLUMNS[1:]))
         return scaled.loc[("observed", self.term)]
+
+    def deviations(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Tabulate both directions in standard deviations of the deviations, `simulate_bias`'s metric: as `tidy`."""
+        scaled = self._standardised(conf_level)
+        if scaled is None or self.withheld:
+            return pd.DataFrame(columns=list(TIDY_COLUMNS))
+        return scaled.loc["deviations"].loc[[self.term, self.reverse]].reset_index()[list(TIDY_COLUMNS)]
+
+    def true_slopes(self, truth: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """Return the true prospective slope of a simulated study by its term (`load_truth`); empty for a real one."""
+        series = truth.get("series", {})
+        return {self.term: series["prospective"]} if "prospective" in series else {}
 
     def labels(self, model: str = PANEL_VAR) -> dict[str, object]:
         """Return what `report.record` asks about the fit: name, levels, primary term, standardised slopes."""

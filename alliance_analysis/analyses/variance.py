@@ -20,6 +20,7 @@ from alliance_analysis.study import vocabulary as v
 
 _GROUPS = (v.THERAPIST, v.CLIENT)
 TERMS = ("share_therapist", "share_client", "share_within")
+_DUST = 1e-8
 _AT_ZERO = "the {} variance is estimated at zero; these data cannot tell it from zero"
 
 
@@ -141,7 +142,9 @@ def _share_by(order: Sequence[str]) -> Callable[[Replicate], dict[str, float]]:
     def shares(replicate: Replicate) -> dict[str, float]:
         variances = {group: float(G[0, 0]) for group, G in zip(order, replicate.covariances, strict=True)}
         parts = [*(variances[group] for group in _GROUPS), replicate.sigma**2]
-        return {term: part / sum(parts) for term, part in zip(TERMS, parts, strict=True)}
+        shares = np.array(parts) / sum(parts)
+        # a variance at zero is left by the optimiser as dust of rounding
+        return dict(zip(TERMS, np.where(shares < _DUST, 0.0, shares).tolist(), strict=True))
 
     return shares
 

@@ -84,6 +84,12 @@ def _check_frame(fit: MixedFit, data: pd.DataFrame, exposure: str | None) -> Non
         raise DataError(
             f"check_fit: data has {len(data)} rows and the fit used row {fit.rows.max() + 1}. Give the fitted frame."
         )
+    response = fit.design.response
+    if response in data and not np.array_equal(data[response].to_numpy(dtype=float)[fit.rows], fit.design.y):
+        raise DataError(
+            f"check_fit: {response} is not what was fitted; the rows are others or in another order. "
+            "Give the fitted frame."
+        )
 
 
 def _fit_rows(glance: pd.Series) -> list[dict[str, object]]:
@@ -114,7 +120,7 @@ def _autocorrelation_row(residuals: pd.DataFrame, fit: MixedFit) -> dict[str, ob
     before = residuals.assign(**{v.SESSION: residuals[v.SESSION] + 1})
     pairs = residuals.merge(before, on=[*dyad, v.SESSION], suffixes=("", "_before"))
     if len(pairs) < 3:
-        return rules.AUTOCORRELATION.row(np.nan, False)
+        return rules.NO_PAIRS.row(np.nan, False)
     counts = residuals.groupby(dyad).size()
     r = float(pairs["residual"].corr(pairs["residual_before"]))
     excess = r - _independent_correlation(fit, counts[counts > 1])

@@ -18,6 +18,7 @@ class Rule:
     why: str
     what_to_do: str
     worse: str = AMBER
+    failed: str = ""  # the check's name where it is not met, for names that say what is wished for
 
     def about(self, name: str) -> Rule:
         """Return the rule for one measure or term."""
@@ -25,10 +26,11 @@ class Rule:
 
     def row(self, value: object, fine: bool) -> dict[str, object]:
         """Return the row of the table of checks."""
+        named = not fine and bool(self.failed)  # the name then says what is the case: yes, and no was wished for
         return {
-            "check": self.check,
-            "value": value,
-            "limit": self.limit,
+            "check": self.failed if named else self.check,
+            "value": not value if named else value,
+            "limit": not self.limit if named else self.limit,
             "status": GREEN if fine else self.worse,
             "why": self.why,
             "what_to_do": "" if fine else self.what_to_do,
@@ -41,24 +43,34 @@ CONVERGED = Rule(
     "estimates of a model that did not converge are not the model's estimates",
     "report nothing from it; simplify the random part",
     RED,
+    "not fitted or not converged",
 )
 REGULAR = Rule(
     "every variance above zero",
     True,
     "at a level whose variance is estimated at zero, standard errors and tests are not to be trusted",
     "report the lower levels only, and the model without that variance beside them",
+    failed="a variance is estimated at zero",
 )
 LEVELS_REGULAR = Rule(
     "covariance of clients' levels and courses inside its boundary",
     True,
     "at the boundary, variances and correlations of levels and courses are not to be trusted; the slopes stand",
     "do not interpret how much clients' courses differ; compare with the model without individual courses",
+    failed="covariance of clients' levels and courses at its boundary",
+)
+NO_PAIRS = Rule(
+    "residual correlation of consecutive sessions",
+    0.10,
+    "too few pairs of consecutive sessions are in the data to check whether they are more alike than the model says",
+    "say that it could not be checked",
 )
 CLUSTERED = Rule(
     "standard errors clustered by therapist",
     True,
     "clients of one therapist are alike; without enough therapists, or their ids, intervals may be too narrow",
     "read the interval as a lower bound of the uncertainty",
+    failed="standard errors not clustered by therapist: too few therapists, or no ids",
 )
 AFTER_EFFECTS = Rule(
     "largest after-effect from one session to the next (eigenvalue)",
@@ -166,6 +178,6 @@ MISSING = Rule(
 EXTREME = Rule(
     "{}: scores at the floor or ceiling",
     0.15,
-    "change beyond the end of the scale is not seen; slopes are too small",
-    "read slopes as lower bounds; use a measure with a wider range",
+    "change beyond the end of the scale is not seen; slopes of this measure, and on it, are distorted",
+    "do not read the size of slopes; use a measure with a wider range",
 )

@@ -44,7 +44,8 @@ def read_attributes(structures: tuple[Structure, ...], frame: pd.DataFrame) -> A
     Raises
     ------
     ModelError
-        For a time that is no number, rows of one series at the same time, more or fewer than two raters, a rater twice
+        For a grouping of the variance with one level or with single rows, or with the same levels as another, a time
+        that is no number, rows of one series at the same time, more or fewer than two raters, a rater twice
         in a session, a visit twice, or a structure that no two rows can inform.
     """
     found: dict[type, Any] = {type(part): part for part in structures}
@@ -55,12 +56,15 @@ def read_attributes(structures: tuple[Structure, ...], frame: pd.DataFrame) -> A
         "level_labels": tuple(labels for _, labels in coded),
     }
     counts = tuple(len(labels) for _, labels in coded)
+    for part, (codes, labels) in zip(groups, coded, strict=True):
+        _check_levels(part, codes, labels)
     if Unstructured in found:
         return _read_visits(found[Unstructured], frame)
     unit = np.arange(len(frame))
     if SameSession in found:
         unit, raters, labels = _read_raters(found[SameSession], frame)
         more |= {"raters": raters, "rater_labels": labels}
+    _check_told_apart(groups, [*more["levels"], *([more["raters"]] if "raters" in more else [])])
     serial, gap = "", 1.0
     if AR1 in found:
         session = unit if SameSession in found else None
@@ -100,6 +104,33 @@ def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, t
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     labels = frame[columns[0]].iloc[first] if len(columns) == 1 else pd.Series(first)
     return codes, tuple(str(label) for label in labels)
+
+
+def _check_levels(part: ByGroup, codes: np.ndarray, labels: tuple[str, ...]) -> None:
+    if len(labels) == 1:
+        raise ModelError(f"ByGroup: {part.column} has 1 level ({labels[0]}); a variance by level needs two. Drop it.")
+    alone = np.flatnonzero(np.bincount(codes) == 1)
+    if len(alone):
+        shown = ", ".join(labels[level] for level in alone[:5])
+        raise ModelError(
+            f"ByGroup: {len(alone)} of {len(labels)} levels of {part.column} have one row (first {shown}); a variance "
+            "needs two or more. Put such levels together."
+        )
+
+
+def _check_told_apart(groups: list[ByGroup], levels: list[np.ndarray]) -> None:
+    """Log variances are sums over the groupings: their dummies must be linearly independent."""
+    if len(levels) < 2:
+        return
+    cells = np.unique(np.column_stack(levels), axis=0)
+    dummies = [np.eye(int(codes.max()) + 1)[codes][:, 1:] for codes in cells.T]
+    columns = np.column_stack([np.ones(len(cells)), *dummies])
+    if np.linalg.matrix_rank(columns) < columns.shape[1]:
+        names = ", ".join(part.column for part in groups)
+        raise ModelError(
+            f"residual: the variances by {names} cannot be told apart from each other or from those of the raters. "
+            "Drop one."
+        )
 
 
 def _read_times(

@@ -81,6 +81,9 @@ def compare_fits(first: MixedFit, second: MixedFit, *, bootstrap: int = 0, seed:
     >>> compare_fits(*fits)["df"].tolist()
     [nan, 1.0]
     """
+    for fit in (first, second):
+        if not isinstance(fit, MixedFit):
+            raise ModelError(f"compare_fits: two fits of fit_mixed are compared, got {type(fit).__name__}.")
     small, large = sorted((first, second), key=lambda fit: fit.n_parameters)
     _check_same_data(small, large)
     _check_criteria(small, large)

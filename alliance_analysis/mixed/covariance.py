@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import expit, logit
+
+from alliance_analysis.mixed.vectors import lower_triangle
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class CovarianceModel:
 
     In this order: per grouping the log ratios of its levels' standard deviations to the first level's (`n_levels`
     holds the numbers of levels); with two raters the log ratio of the second's to the first's and atanh of their
-    correlation; the serial correlation rho, as atanh(rho), or as its logit where gaps are no whole numbers. Or the
+    correlation; the serial correlation, as atanh(rho), or, where gaps are no whole numbers, as the logit of the
+    correlation at the usual gap (so that the unit of time does not matter). Or the
     lower triangle of the Cholesky factor over `n_visits` visits, its first entry 1, with logarithms on the diagonal.
     """
 
@@ -79,13 +83,13 @@ class CovarianceModel:
         for correlation in (0.2, 0.8, *negative):
             rho = np.sign(correlation) * abs(correlation) ** (1 / self.gap)
             phi = np.zeros(self.size)
-            phi[-1] = np.arctanh(rho) if self.serial == "whole" else np.log(rho / (1 - rho))
+            phi[-1] = np.arctanh(rho) if self.serial == "whole" else logit(correlation)
             out.append(phi)
         return out
 
     def rho(self, phi: np.ndarray) -> float:
         """Serial correlation at distance 1."""
-        return float(np.tanh(phi[-1]) if self.serial == "whole" else 1 / (1 + np.exp(-phi[-1])))
+        return float(np.tanh(phi[-1]) if self.serial == "whole" else expit(phi[-1]) ** (1 / self.gap))
 
     def rater_correlation(self, phi: np.ndarray) -> float:
         """Correlation of the two raters in the same session."""
@@ -139,12 +143,13 @@ class CovarianceModel:
 
     def _serial(self, times: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         gap = np.abs(times[:, :, None] - times[:, None, :])
-        rho = self.rho(phi)
-        inner = 1 - rho**2 if self.serial == "whole" else rho * (1 - rho)
-        below = np.power(rho, np.maximum(gap - 1, 0), where=gap >= 1, out=np.zeros_like(gap))
         if self.serial == "real":
-            below = np.power(rho, gap - 1)
-        return np.power(rho, gap), gap * below * inner
+            steps, at_gap = gap / self.gap, expit(phi[-1])
+            serial = np.power(at_gap, steps)
+            return serial, steps * serial * (1 - at_gap)
+        rho = self.rho(phi)
+        below = np.power(rho, np.maximum(gap - 1, 0), where=gap >= 1, out=np.zeros_like(gap))
+        return np.power(rho, gap), gap * below * (1 - rho**2)
 
     def _over_visits(self, patterns: Patterns, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         visits, L = patterns.visits, self.visit_factor(phi)
@@ -197,7 +202,7 @@ class Precision:
             log_det += float(patterns.counts @ size)
             change = inverse @ dR
             log_det_slopes += np.einsum("kpii,p->k", change, patterns.counts)
-            lower = np.tril_indices(patterns.size)
+            lower = lower_triangle(patterns.size)
             c.append((sign * inverse[:, *lower]).ravel())
             c_slopes.append(-(sign * (change @ inverse)[:, :, *lower]).reshape(len(phi), c[-1].size))
         return Weights(np.concatenate(c), log_det, np.concatenate(c_slopes, axis=1), log_det_slopes)

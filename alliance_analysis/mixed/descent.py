@@ -85,7 +85,7 @@ def descend(
         if promised / 2 <= max(enough, 1e-15 * abs(at.value)):
             return Descent(at, B, True)
         new = _along(objective, at, step)
-        if new is None:
+        if new is None or np.array_equal(new.theta, at.theta):
             return Descent(at, B, promised < 1e-6)
         B = _updated(B, new.theta - at.theta, new.gradient - at.gradient, rescale=not known)
         at, known = new, True

@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import infer_dtype, is_bool_dtype, is_numeric_dtype
 
 from alliance_analysis.errors import ModelError
 from alliance_analysis.mixed.coding import Coding, GroupKeys, number_groups, record_coding
 from alliance_analysis.mixed.formula import INTERCEPT, Formula, RandomTerm, evaluate_columns, plain_names
 
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")  # what infer_dtype calls numbers
 EARLY = 20_000  # rows looked at before all of them
 
 
@@ -111,6 +112,7 @@ def build_design(formula: Formula, data: pd.DataFrame) -> Design:
         raise ModelError(_no_rows_message(len(data), dropped_by))
     raw = data.iloc[rows] if dropped_by else data
     frame = _plain_columns(formula, raw)
+    _check_no_flag(formula.response, raw)
     y = _evaluate_response(formula.response, frame)
     terms, X = _evaluate(formula.fixed, frame)
     fixed = (terms, X)
@@ -155,7 +157,9 @@ def _plain_columns(formula: Formula, complete: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, pd.Series | np.ndarray] = {}
     inside = " ".join([formula.response, formula.fixed, *(term.expression for term in formula.random)]).split()
     for name in formula.columns:
-        column = complete[name]
+        column = _as_numbers(complete[name])
+        if column.dtype.kind == "c":
+            raise ModelError(f"{name}: it holds complex numbers; real ones are allowed. Take the part you mean.")
         if name not in inside and column.dtype.kind in "iub":
             continue  # a group by whole numbers needs no copy as floats
         if is_numeric_dtype(column.dtype) or is_bool_dtype(column.dtype):
@@ -169,6 +173,13 @@ def _plain_columns(formula: Formula, complete: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(columns, copy=False)
     _check_factors_vary(frame.drop(columns=[*formula.group_columns, formula.response], errors="ignore"))
     return frame
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    """Numbers that stand in a column of objects, as after reading a mixed file, are numbers."""
+    if column.dtype != object or infer_dtype(column, skipna=False) not in NUMBERS:
+        return column
+    return column.astype(float)
 
 
 def _check_factors_vary(predictors: pd.DataFrame) -> None:
@@ -202,6 +213,14 @@ def _evaluate(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, ...], np
             total = len(column)
             raise ModelError(f"{name}: {bad} of {total} values are not finite numbers. A log needs positive values.")
     return names, matrix
+
+
+def _check_no_flag(response: str, raw: pd.DataFrame) -> None:
+    if response in raw and is_bool_dtype(raw[response].dtype):
+        raise ModelError(
+            f"{response}: the outcome is true or false, and this model is for numbers. Code it 0 and 1 if you mean a "
+            "linear model of a share."
+        )
 
 
 def _evaluate_response(expression: str, frame: pd.DataFrame) -> np.ndarray:

@@ -70,7 +70,7 @@ def fit_mixed(
     Warns
     -----
     FitWarning
-        When the fit is singular, or did not converge.
+        When the fit is singular, did not converge, or has variance parameters that the data cannot tell apart.
 
     Notes
     -----
@@ -100,10 +100,16 @@ def fit_mixed(
     check_identified(design)
     precision = build_precision(attributes) if attributes else None
     problem = build_problem(model_rows(design), criterion, precision)
-    solution = maximise_likelihood(problem)
-    _check_residual(design.response, solution)
-    fit = replace(_assemble(formula, df, design, problem, solution), attributes=attributes)
-    message = fit_warning(design, solution)
+    try:
+        solution = maximise_likelihood(problem)
+        _check_residual(design.response, solution)
+        fit = replace(_assemble(formula, df, design, problem, solution), attributes=attributes)
+    except np.linalg.LinAlgError as error:
+        raise ModelError(
+            f"{design.response}: no maximum of the likelihood can be found ({error}); a variance runs to zero or a "
+            "correlation to one. Simplify the random terms or the residual structure."
+        ) from error
+    message = fit_warning(design, problem, solution)
     if message:
         warnings.warn(message, FitWarning, stacklevel=2)
     return fit
@@ -137,11 +143,14 @@ def _assemble(formula: str, df: DfMethod, design: Design, problem: Problem, solu
     loose = [np.linalg.solve(r, factor) * sigma for r, factor in zip(problem.rotations, solution.factors, strict=True)]
     covariances = tuple(half @ half.T for half in loose)
     small_sample = prepare_tests(df, design, problem, solution, covariances, float(sigma))
+    variances = np.diagonal(covariance_for_tests(small_sample, covariance))
+    if not (variances > 0).all():
+        raise np.linalg.LinAlgError("covariance of the fixed effects not positive")
     p = problem.p
     estimates = Estimates(
         design.terms,
         problem.offset + problem.coefficients @ solution.deviance.beta * problem.y_scale,
-        np.sqrt(np.diagonal(covariance_for_tests(small_sample, covariance))),
+        np.sqrt(variances),
         np.array([small_sample.df(unit) for unit in np.eye(p)]) if small_sample else np.full(p, np.inf),
     )
     levels = term_levels(design)
@@ -160,5 +169,5 @@ def _assemble(formula: str, df: DfMethod, design: Design, problem: Problem, solu
         log_lik=-solution.deviance.value / 2,
         singular_level=singular_groups(design, solution),
         term_levels=levels,
-        withheld=withheld_terms(design, solution, levels),
+        withheld=withheld_terms(design, problem, solution, levels),
     )

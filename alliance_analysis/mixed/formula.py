@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,18 +13,17 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from alliance_analysis.errors import ModelError
+from alliance_analysis.mixed.tokens import (
+    MAX_LENGTH,
+    REMEMBERING,
+    check_tokens,
+    column_tokens,
+    is_name,
+    summands,
+    tokenise,
+)
 
 INTERCEPT = "(Intercept)"
-FUNCTIONS = ("C", "I", "bs", "center", "exp", "log", "poly", "scale", "sqrt")
-REMEMBERING = ("C", "bs", "center", "poly", "scale")  # their columns depend on all the rows they first saw
-KEYWORDS = ("degree", "df")  # the only named arguments: bs(x, df=4, degree=3), poly(x, degree=2)
-MAX_POWER = 10  # (a + b) ** n is expanded by formulae into n nested products
-MAX_LENGTH = 2_000
-MAX_DEPTH = 20
-
-_TOKEN = re.compile(
-    r"\s*(?:(?P<name>[^\W\d_]\w*)|(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?![\w.]))|(?P<operator>\*\*|\|\||[-+*/:~|(),=]))"
-)
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,8 @@ def parse_formula(text: str, *, random_required: bool = True) -> Formula:
         raise ModelError(f"formula: {text!r} is not a formula. Write for example 'symptoms ~ time + (1 | client)'.")
     if len(text) > MAX_LENGTH:
         raise ModelError(f"formula: it has {len(text)} characters; at most {MAX_LENGTH} are read. Shorten it.")
-    tokens = _tokenise(text)
-    _check_calls(tokens)
-    _check_powers(tokens)
-    _check_parentheses(tokens)
+    tokens = tokenise(text)
+    check_tokens(tokens)
     if tokens.count("~") != 1 or tokens[0] == "~" or tokens[-1] == "~":
         raise ModelError("formula: one ~ must stand between outcome and terms. Write 'outcome ~ terms + (1 | group)'.")
     split = tokens.index("~")
@@ -98,7 +94,7 @@ def parse_formula(text: str, *, random_required: bool = True) -> Formula:
     response = tokens[:split]
     if "|" in response or "||" in response:
         raise ModelError("formula: a random term stands left of ~. Move it to the right-hand side.")
-    columns = tuple(dict.fromkeys(name for part in (response, fixed, *bars) for name in _names(part)))
+    columns = tuple(dict.fromkeys(name for part in (response, fixed, *bars) for name in column_tokens(part)))
     groups = tuple(dict.fromkeys(name for term in random for name in term.group))
     return Formula(text, " ".join(response), " ".join(fixed) or "1", random, columns, groups)
 
@@ -141,8 +137,11 @@ def evaluate_columns(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, .
         raise ModelError(message) from error
     if common is None:
         return (), np.empty((len(frame), 0))
-    names = [label for term in common.terms.values() for label in _labels(term)]
-    return tuple(names), np.asarray(common.design_matrix, dtype=float).reshape(len(frame), -1)
+    names = tuple(label for term in common.terms.values() for label in _labels(term))
+    matrix = np.asarray(common.design_matrix, dtype=float).reshape(len(frame), -1)
+    if len(names) != matrix.shape[1]:  # so it is for factor / x: a column too few
+        raise ModelError(f"formula: '{expression}' has no clear columns. Write each term, as in 'a + a:b' for 'a / b'.")
+    return names, matrix
 
 
 def _plain_terms(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray] | None:
@@ -161,7 +160,7 @@ def _plain_terms(expression: str, frame: pd.DataFrame) -> tuple[tuple[str, ...],
 
 def plain_names(expression: str, frame: pd.DataFrame) -> tuple[str, ...] | None:
     """Names of the columns that a sum of numeric columns and their products gives; None for any other expression."""
-    terms = [term.split(":") for term in "".join(_tokenise(expression)).split("+")]
+    terms = [term.split(":") for term in "".join(tokenise(expression)).split("+")]
     intercept = terms[0] != ["0"]
     if terms[0][0] in ("0", "1"):
         terms = terms[1:]
@@ -219,7 +218,7 @@ def remembering_columns(expression: str) -> tuple[str, ...]:
     """
     inside: list[str] = []
     depth, opened = 0, None
-    tokens = _tokenise(expression)
+    tokens = tokenise(expression)
     for token, after in pairwise([*tokens, ""]):
         depth += (token == "(") - (token == ")")
         if opened is None and token in REMEMBERING and after == "(":
@@ -227,7 +226,7 @@ def remembering_columns(expression: str) -> tuple[str, ...]:
         elif opened is not None and token == ")" and depth == opened:
             opened = None
         elif opened is not None:
-            inside += _names([token, after])[:1] if _is_name(token) else []
+            inside += column_tokens([token, after])[:1] if is_name(token) else []
     return tuple(dict.fromkeys(inside))
 
 
@@ -237,61 +236,11 @@ def _labels(term: object) -> list[str]:
     return list(term.labels)  # type: ignore[attr-defined]
 
 
-def _tokenise(text: str) -> list[str]:
-    tokens, position = [], 0
-    text = text.rstrip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            rest = text[position:].lstrip()
-            raise ModelError(
-                f"formula: {rest[0]!r} is not allowed (at '{rest[:20]}'); names, numbers and + - * : / ** | ( ) , ~ "
-                "are. Compute anything else as a column first."
-            )
-        tokens.append(match.group().strip())
-        position = match.end()
-    return tokens
-
-
-def _is_name(token: str) -> bool:
-    return token[0].isalpha()
-
-
-def _check_calls(tokens: list[str]) -> None:
-    calls = [a for a, b in pairwise(tokens) if _is_name(a) and b == "("]
-    for name in calls:
-        if name not in FUNCTIONS:
-            raise ModelError(
-                f"formula: {name}() is not allowed; {', '.join(FUNCTIONS)} are. Compute it as a column first."
-            )
-    for name, sign in pairwise(tokens):
-        if sign == "=" and name not in KEYWORDS:
-            raise ModelError(f"formula: '{name} =' is not allowed; the named arguments are {' and '.join(KEYWORDS)}.")
-
-
-def _check_powers(tokens: list[str]) -> None:
-    for operator, power in pairwise(tokens):
-        if operator == "**" and not (power.isdigit() and 1 <= int(power) <= MAX_POWER):
-            raise ModelError(f"formula: the power '{power}' is not allowed; whole numbers from 1 to {MAX_POWER} are.")
-
-
-def _check_parentheses(tokens: list[str]) -> None:
-    depth = 0
-    for token in tokens:
-        depth += (token == "(") - (token == ")")
-        if depth < 0 or depth > MAX_DEPTH:
-            break
-    if depth > MAX_DEPTH:
-        raise ModelError(f"formula: parentheses are nested more than {MAX_DEPTH} deep. Compute a column first.")
-    if depth != 0:
-        raise ModelError("formula: the parentheses do not match. Close each ( with a ).")
-
-
 def _split_bars(tokens: list[str]) -> tuple[list[str], list[list[str]]]:
     """Cut the summands of the right-hand side into fixed ones and those of the form ( ... | group )."""
     fixed: list[list[str]] = []
     bars: list[list[str]] = []
-    for sign, summand in _summands(tokens):
+    for sign, summand in summands(tokens):
         inner = summand[1:-1]
         if "|" not in summand and "||" not in summand:
             fixed.append([*([sign] if fixed or sign == "-" else []), *summand])
@@ -300,20 +249,6 @@ def _split_bars(tokens: list[str]) -> tuple[list[str], list[list[str]]]:
         else:
             raise ModelError(f"formula: '{' '.join(summand)}' is not a random term. Write each as '+ (terms | group)'.")
     return [token for part in fixed for token in part], bars
-
-
-def _summands(tokens: list[str]) -> list[tuple[str, list[str]]]:
-    parts: list[tuple[str, list[str]]] = [("+", [])]
-    depth = 0
-    for token in tokens:
-        depth += (token == "(") - (token == ")")
-        if depth == 0 and token in ("+", "-"):
-            parts.append((token, []))
-        else:
-            parts[-1][1].append(token)
-    if any(not summand for _, summand in parts[1:]):
-        raise ModelError("formula: a + or - has no term after it. Add the term or take the sign away.")
-    return [part for part in parts if part[1]]
 
 
 def _is_wrapped(tokens: list[str]) -> bool:
@@ -330,7 +265,7 @@ def _random_terms(tokens: list[str]) -> list[RandomTerm]:
     bar = tokens.index("||") if "||" in tokens else tokens.index("|")
     expression, group = tokens[:bar], tokens[bar + 1 :]
     names = group[::2]
-    if not expression or not group or not all(map(_is_name, names)) or any(t not in (":", "/") for t in group[1::2]):
+    if not expression or not group or not all(map(is_name, names)) or any(t not in (":", "/") for t in group[1::2]):
         raise ModelError(
             f"formula: '({' '.join(tokens)})' is not a random term; groups are columns joined by ':' or '/'. "
             "Write for example '(1 + time | therapist/client)'."
@@ -340,7 +275,3 @@ def _random_terms(tokens: list[str]) -> list[RandomTerm]:
     correlated = "||" not in tokens
     cuts = [i + 1 for i, sign in enumerate(group[1::2]) if sign == "/"] + [len(names)]
     return [RandomTerm(" ".join(expression), tuple(names[:cut]), correlated) for cut in cuts]
-
-
-def _names(tokens: list[str]) -> list[str]:
-    return [token for token, after in pairwise([*tokens, ""]) if _is_name(token) and after not in ("(", "=")]

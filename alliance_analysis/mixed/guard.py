@@ -14,6 +14,7 @@ from alliance_analysis.mixed.formula import INTERCEPT
 ALIASED = 1e-7  # a column of whose spread the columns before it leave a smaller share is their combination
 HEAD = 20_000  # first rows of a large matrix: columns that are independent in them are so in all
 CLEAR = 1e-4  # share of a column's square left by the others above which rounding cannot hide an alias
+LARGEST, SMALLEST = 1e100, 1e-100  # beyond, squares overflow or vanish
 CONSTANT = 1e-12  # range relative to the largest value that counts as none
 MAX_NAMED = 5  # names in one message
 
@@ -24,17 +25,20 @@ def check_identified(design: Design) -> None:
     Raises
     ------
     ModelError
-        Too few rows, a constant outcome or predictor, aliased fixed or random columns, a random term or grouping
-        factor twice, a group with one level or without replication, as many group-level coefficients as groups, an
-        outcome that the fixed terms reproduce exactly.
+        Too few rows, values too large to be squared, a constant outcome or predictor, aliased fixed or random columns,
+        a random term or grouping factor twice, a random slope on what does not vary within the group, a group with one
+        level or without replication, as many group-level coefficients as groups, an outcome that the fixed terms
+        reproduce exactly.
     """
     _check_size(design)
+    _check_magnitudes(design)
     _check_outcome(design)
     _check_fixed(design)
     _check_exact(design)
     _check_repeats(design)
     for block in design.random:
         _check_group(block)
+    _check_slopes_vary(design)
     _check_same_grouping(design)
     _check_varies_within(design)
     levels = term_levels(design)
@@ -48,6 +52,13 @@ def _check_size(design: Design) -> None:
         raise ModelError("formula: there is no fixed term. Add at least the intercept, '1'.")
     if n <= p:
         raise ModelError(f"data: {n} complete rows for {p} fixed terms; more rows than terms are needed. Drop terms.")
+
+
+def _check_magnitudes(design: Design) -> None:
+    for name, column in zip((design.response, *design.terms), (design.y, *design.X.T), strict=True):
+        size = max(float(column.max()), -float(column.min()))
+        if size > LARGEST or 0 < size < SMALLEST:
+            raise ModelError(f"{name}: the largest value is {size:.0e}; squares cannot be computed. Change its unit.")
 
 
 def _check_outcome(design: Design) -> None:
@@ -115,6 +126,20 @@ def _check_group(block: RandomBlock) -> None:
     alias = _first_alias(block.Z, block.names)
     if alias:
         raise ModelError(f"{group}: the random term {alias[0]} is a combination of {alias[1]}. Drop one of them.")
+
+
+def _check_slopes_vary(design: Design) -> None:
+    """Beside an intercept, a slope on what never varies within a group only makes groups differ in their variance."""
+    for block in design.random:
+        together = [other for other in design.random if other.group == block.group]
+        if len(block.names) == 1 and not any(INTERCEPT in other.names for other in together):
+            continue
+        for name, column in zip(block.names, block.Z.T, strict=True):
+            if name != INTERCEPT and is_constant_within(column, block):
+                raise ModelError(
+                    f"{block.group}: the random term {name} does not vary within any {block.group}; its variance and "
+                    f"that of the other terms of {block.group} cannot be told apart. Drop it."
+                )
 
 
 def _check_same_grouping(design: Design) -> None:

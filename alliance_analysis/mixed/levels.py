@@ -84,7 +84,7 @@ def predict_levels(
     sizes = [sum(len(chunk.plan.labels[k]) for chunk in problem.chunks) for k in range(len(terms))]
     effects = [np.zeros((size, len(L))) for size, L in zip(sizes, marginal.level_factors, strict=True)]
     for chunk, levels in zip(problem.chunks, marginal.reduced, strict=True):
-        for k, part in enumerate(predict_chunk(chunk, levels, v)):
+        for k, part in enumerate(predict_chunk(chunk, levels, marginal.level_factors, v)):
             effects[k][chunk.plan.labels[k]] = part.T
     out: list[np.ndarray] = [np.empty(0)] * len(factors)
     for level, effect in zip(terms, effects, strict=True):

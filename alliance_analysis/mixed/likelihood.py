@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from alliance_analysis.mixed.blocks import reduce_blocks
 from alliance_analysis.mixed.crossproducts import Problem
 from alliance_analysis.mixed.levels import reduce_levels
+from alliance_analysis.mixed.vectors import lower_triangle
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,6 @@ def deviance(problem: Problem, theta: np.ndarray, *, sigma: float | None = None)
     factor_slopes, phi_slopes = marginal.pull_back(weights)
     gradient = np.concatenate([pack(factor_slopes), phi_slopes])
     return Deviance(float(value), gradient, 2 * nu / sigma - 2 * rss / sigma**3, sigma, beta, D)
-
-
-@cache
-def lower_triangle(q: int) -> tuple[np.ndarray, ...]:
-    """Row and column numbers of a (q, q) lower triangle."""
-    return np.tril_indices(q)
 
 
 def unpack(theta: np.ndarray, problem: Problem) -> tuple[np.ndarray, ...]:

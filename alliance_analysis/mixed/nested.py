@@ -7,58 +7,38 @@ from dataclasses import dataclass
 import numpy as np
 
 from alliance_analysis.mixed.nesting import Chunk
-from alliance_analysis.mixed.vectors import Vectors, combined, factorise, inverse_of, product, times_blocks, weighted
+from alliance_analysis.mixed.vectors import dampen, square, times_blocks, times_constant
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level of one chunk after its effects are taken out; g groups, q columns, r columns R outside.
+    """One level of one chunk after its effects are taken out; g groups, q columns Z, r columns R outside.
 
-    S = Z'R^-1 Z and C = Z'R^-1 R of what the levels inside have left; A = I + L'S L, H = L A^-1 L'.
+    S = Z'R^-1 Z and C = Z'R^-1 R of what the levels inside have left; G = L L', K = (I + S G)^-1, E = K C.
     """
 
-    S: Vectors  # q x q of (g,)
-    C: np.ndarray  # (q, r, g)
-    LA: Vectors  # L A^-1
-    H: Vectors
+    E: np.ndarray  # (q, r, g)
+    K: np.ndarray  # (q, q, g)
+    KS: np.ndarray  # (q, q), sum over the groups
 
 
-def eliminate(S: Vectors, C: np.ndarray, L: np.ndarray) -> tuple[Level, np.ndarray, float]:
-    """Take one level's effects out: returns what the way back needs, H C (q, r, g), and sum log|A|.
+def eliminate(table: np.ndarray, L: np.ndarray) -> tuple[Level, np.ndarray, float]:
+    """Take one level's effects out, given its table (products, g).
+
+    Returns
+    -------
+    level : Level
+    C : (q, r, g) array
+    log_det : float
 
     Notes
     -----
-    log|V| += log|A|; R'V^-1 R = C0 - C'H C, C0 the products of R before.
+    log|V| += log|I + S G|; R'V^-1 R = C0 - C'G E, C0 the products of R before.
     """
-    q = len(L)
-    if q == 1:
-        factor, A = L[0, 0], 1.0 + L[0, 0] ** 2 * S[0][0]
-        only = Level(S, C, [[factor / A]], [[factor**2 / A]])
-        return only, only.H[0][0] * C, float(np.log(A).sum())
-    SL = [[weighted(S[a], L[:, b], b) for b in range(q)] for a in range(q)]
-    A = [[weighted([SL[c][b] for c in range(q)], L[:, a], a) for b in range(a + 1)] for a in range(q)]
-    for a in range(q):
-        A[a][a] += 1.0
-    lower, d = factorise(A)
-    inverse = inverse_of(lower, d)
-    rows = [[inverse[max(a, b)][min(a, b)] for b in range(q)] for a in range(q)]
-    # L has no entries above its diagonal: row a of L A^-1 takes the rows of A^-1 up to a.
-    LA = [[combined([rows[c][b] for c in range(a + 1)], L[a]) for b in range(q)] for a in range(q)]
-    H: Vectors = [[LA[0][0]] * q for _ in range(q)]
-    for a in range(q):
-        for b in range(a + 1):
-            H[a][b] = H[b][a] = combined(LA[a][: b + 1], L[b])
-    log_det = float(np.log(np.prod(d, axis=0)).sum())
-    return Level(S, C, LA, H), times_blocks(H, C), log_det
-
-
-def unpack_table(table: np.ndarray, q: int) -> tuple[Vectors, np.ndarray]:
-    """Read a level's table (products, g) as S, q x q vectors, and C (q, r, g); no copies."""
-    S: Vectors = [[table[0]] * q for _ in range(q)]
-    for a in range(q):
-        for b in range(a + 1):
-            S[a][b] = S[b][a] = table[a * (a + 1) // 2 + b]
-    return S, table[q * (q + 1) // 2 :].reshape(q, -1, table.shape[1])
+    q, groups = len(L), table.shape[1]
+    S, C = table.take(square(q), axis=0), table[q * (q + 1) // 2 :].reshape(q, -1, groups)
+    K, log_det = dampen(S, L)
+    return Level(times_blocks(K, C), K, K.reshape(q, -1) @ S.reshape(q, -1).T), C, log_det
 
 
 def reduce_chunk(
@@ -77,34 +57,37 @@ def reduce_chunk(
     widths = [len(L) for L in factors]
     left = list(tables)
     for k, L in enumerate(factors):
-        level, HC, own = eliminate(*unpack_table(left[k], len(L)), L)
-        offset = 0
+        level, C, own = eliminate(left[k], L)
+        G, offset = L @ L.T, 0
         for j, q in enumerate(widths[k + 1 :]):
-            gone = _outer_products(level.C, HC, offset, q)
+            gone = _outer_products(C, G, level.E, offset, q)
             left[k + 1 + j] = left[k + 1 + j] - np.add.reduceat(gone, chunk.plan.first[k][j], axis=1)
             offset += q
-        for a in range(len(L)):
-            taken += level.C[a, offset:] @ HC[a, offset:].T
+        taken += np.einsum("ab,arbs->rs", G, _gram(C, level.E)[:, offset:, :, offset:])
         levels.append(level)
         log_det += own
     return levels, taken, log_det
 
 
-def _outer_products(C: np.ndarray, HC: np.ndarray, offset: int, q: int) -> np.ndarray:
-    """C'H C for q columns of an outer level beside all from there on, packed as that level's table."""
-    _, r, groups = C.shape
-    table = np.empty((q * (q + 1) // 2 + q * (r - offset - q), groups))
-    triangle, row = 0, q * (q + 1) // 2
+def _gram(C: np.ndarray, E: np.ndarray) -> np.ndarray:
+    """Sum over the groups of the products of all entries of C and E (q, r, g): (q, r, q, r)."""
+    q, r, groups = C.shape
+    return np.asarray((C.reshape(-1, groups) @ E.reshape(-1, groups).T).reshape(q, r, q, r))
+
+
+def _outer_products(C: np.ndarray, G: np.ndarray, E: np.ndarray, offset: int, q: int) -> np.ndarray:
+    """C'G E for q columns of an outer level beside all from there on, packed as that level's table."""
+    triangle, rows = [], []
     for a in range(q):
-        products = C[0, offset + a] * HC[0, offset:]
+        GC = G @ C[:, offset + a]
+        products = GC[0] * E[0, offset:]
         for c in range(1, len(C)):
-            products += C[c, offset + a] * HC[c, offset:]
+            products += GC[c] * E[c, offset:]
         if q == 1:
-            return products
-        table[triangle : triangle + a + 1] = products[: a + 1]
-        table[row : row + r - offset - q] = products[q:]
-        triangle, row = triangle + a + 1, row + r - offset - q
-    return table
+            return np.asarray(products)
+        triangle.append(products[: a + 1])
+        rows.append(products[q:])
+    return np.concatenate([*triangle, *rows])
 
 
 def pull_back_chunk(
@@ -115,68 +98,69 @@ def pull_back_chunk(
     Returns
     -------
     slopes : list of (q, q) arrays
-        Per level, on and below the diagonal.
+        Per level; only what is on and below the diagonal counts.
     adjoints : list of (products, g) arrays
         Derivatives in the entries of every level's table; empty unless `to_tables`.
 
     Notes
     -----
-    With N the derivative in R'V^-1 R of the level and W = C N C': dL = 2 (S - (I - S H) W) L A^-1,
-    dS = H + H W H, dC = -2 H C N. The N of the next level in is put together from this level's dS, dC / 2 and own N.
+    With N the derivative in R'V^-1 R of the level: dL = 2 sum(K S - E N E') L, dS = H + G E N E' G, dC = -2 G E N.
+    The N of the next level in is put together from this level's dS, dC / 2 and own N.
     """
     S_bar: list[np.ndarray] = [np.empty(0)] * len(factors)
     C_bar: list[np.ndarray] = [np.empty(0)] * len(factors)
     slopes: list[np.ndarray] = [np.empty(0)] * len(factors)
     for k in reversed(range(len(factors))):
-        level, q = levels[k], len(factors[k])
-        CN = _times_outer(chunk, level.C, k, S_bar, C_bar, weights)
-        W: Vectors = [[CN[0, 0]] * q for _ in range(q)]
-        for a in range(q):
-            for b in range(a + 1):
-                W[a][b] = W[b][a] = np.einsum("rg,rg->g", CN[a], level.C[b])
-        HW = product(level.H, W)
-        slopes[k] = _factor_slope(level, W, HW)
+        level, L = levels[k], factors[k]
         if k or to_tables:
-            HWH = product(HW, level.H)
-            S_bar[k] = np.array(level.H) + np.array(HWH)
-            C_bar[k] = -times_blocks(level.H, CN)
+            G, EN = L @ L.T, _times_outer(chunk, level.E, k, S_bar, C_bar, weights)
+            ENE = np.einsum("arg,brg->abg", EN, level.E)
+            total = ENE.sum(axis=-1)
+            S_bar[k] = times_constant(G, level.K + times_constant(G, ENE).swapaxes(0, 1))
+            C_bar[k] = times_constant(-G, EN)
+        else:
+            total = _sum_innermost(chunk, level.E, S_bar, C_bar, weights)
+        slopes[k] = 2 * (level.KS - total) @ L
     adjoints = [_pack_adjoint(S, C) for S, C in zip(S_bar, C_bar, strict=True)] if to_tables else []
     return slopes, adjoints
 
 
-def _factor_slope(level: Level, W: Vectors, HW: Vectors) -> np.ndarray:
-    """Sum over the groups of 2 (S - W + S H W) L A^-1, on and below the diagonal."""
-    q = len(W)
-    SHW = product(level.S, HW)
-    slope = np.zeros((q, q))
-    for a in range(q):
-        inner = [level.S[a][c] - W[a][c] + SHW[a][c] for c in range(q)]
-        for b in range(a + 1):
-            slope[a, b] = 2 * sum(float(inner[c] @ level.LA[c][b]) for c in range(q))
-    return slope
-
-
 def _times_outer(
-    chunk: Chunk, C: np.ndarray, k: int, S_bar: list[np.ndarray], C_bar: list[np.ndarray], weights: np.ndarray
+    chunk: Chunk, E: np.ndarray, k: int, S_bar: list[np.ndarray], C_bar: list[np.ndarray], weights: np.ndarray
 ) -> np.ndarray:
-    """C N (q, r, g); N of the outer levels is looked up through the parents of every group."""
+    """E N (q, r, g); N of the outer levels is repeated for every group inside."""
     m = len(weights)
-    CN = np.empty_like(C)
-    CN[:, :-m] = 0.0
-    np.matmul(weights, C[:, -m:], out=CN[:, -m:])
+    EN = np.empty_like(E)
+    EN[:, :-m] = 0.0
+    np.matmul(weights, E[:, -m:], out=EN[:, -m:])
     offset = 0
-    for j, parent in enumerate(chunk.plan.parents[k]):
-        dS, dC = S_bar[k + 1 + j].take(parent, axis=2), C_bar[k + 1 + j].take(parent, axis=2)
-        q = len(dS)
-        rest = slice(offset + q, None)
-        for a in range(q):
-            for c in range(len(C)):
-                CN[c, rest] += C[c, offset + a] * dC[a]
-                CN[c, offset + a] += np.einsum("rg,rg->g", C[c, rest], dC[a])
-                for b in range(q):
-                    CN[c, offset + a] += C[c, offset + b] * dS[a, b]
-        offset += q
-    return CN
+    for j, counts in enumerate(chunk.plan.counts[k]):
+        dS, dC = S_bar[k + 1 + j].repeat(counts, axis=2), C_bar[k + 1 + j].repeat(counts, axis=2)
+        own, rest = slice(offset, offset + len(dS)), slice(offset + len(dS), None)
+        for a, slope in enumerate(dC):
+            for c in range(len(E)):
+                EN[c, rest] += E[c, offset + a] * slope
+            EN[:, offset + a] += np.einsum("crg,rg->cg", E[:, rest], slope)
+            EN[:, offset + a] += np.einsum("crg,rg->cg", E[:, own], dS[a])
+        offset += len(dS)
+    return EN
+
+
+def _sum_innermost(
+    chunk: Chunk, E: np.ndarray, S_bar: list[np.ndarray], C_bar: list[np.ndarray], weights: np.ndarray
+) -> np.ndarray:
+    """E N E' (q, q) summed over the groups of the innermost level, without N of each."""
+    m, offset = len(weights), 0
+    total = np.einsum("arbs,rs->ab", _gram(E, E)[:, -m:, :, -m:], weights)
+    for j, counts in enumerate(chunk.plan.counts[0]):
+        dS, dC = S_bar[1 + j].repeat(counts, axis=2), C_bar[1 + j].repeat(counts, axis=2)
+        own, rest = slice(offset, offset + len(dS)), slice(offset + len(dS), None)
+        for a, slope in enumerate(dC):
+            half = np.einsum("crg,rg->cg", E[:, rest], slope) + np.einsum("crg,rg->cg", E[:, own], dS[a]) / 2
+            corner = E[:, offset + a] @ half.T
+            total += corner + corner.T
+        offset += len(dS)
+    return np.asarray(total)
 
 
 def _pack_adjoint(S: np.ndarray, C: np.ndarray) -> np.ndarray:
@@ -186,15 +170,15 @@ def _pack_adjoint(S: np.ndarray, C: np.ndarray) -> np.ndarray:
     return np.concatenate([np.array(rows), 2 * C.reshape(-1, C.shape[-1])])
 
 
-def predict_chunk(chunk: Chunk, levels: list[Level], v: np.ndarray) -> list[np.ndarray]:
-    """Predict the random effects (q, g) of every level on internal columns, v = (-beta, 1): b = H C (-b outside, v)."""
+def predict_chunk(chunk: Chunk, levels: list[Level], factors: list[np.ndarray], v: np.ndarray) -> list[np.ndarray]:
+    """Predict the random effects (q, g) of every level on internal columns, v = (-beta, 1): b = G E (-b outside, v)."""
     effects: list[np.ndarray] = [np.empty(0)] * len(levels)
     for k in reversed(range(len(levels))):
-        HC = times_blocks(levels[k].H, levels[k].C)
+        HC = times_constant(factors[k] @ factors[k].T, levels[k].E)
         own = np.einsum("qrg,r->qg", HC[:, -len(v) :], v)
         offset = 0
-        for j, parent in enumerate(chunk.plan.parents[k]):
-            outside = effects[k + 1 + j][:, parent]
+        for j, counts in enumerate(chunk.plan.counts[k]):
+            outside = effects[k + 1 + j].repeat(counts, axis=1)
             own -= np.einsum("qrg,rg->qg", HC[:, offset : offset + len(outside)], outside)
             offset += len(outside)
         effects[k] = own

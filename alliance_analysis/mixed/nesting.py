@@ -33,8 +33,8 @@ class Nest:
 class ChunkPlan:
     """Which rows some whole outermost groups have, and how their products are to be summed.
 
-    `parents[k][j]` gives for every group of level k its place in level k + 1 + j of the chunk, `first[k][j]` the first
-    group of level k in each group there; `labels[k]` are the groups' codes. Without a residual structure there is one
+    `first[k][j]` is the first group of level k in each group of level k + 1 + j of the chunk, `counts[k][j]` how many
+    groups there are in each; `labels[k]` are the groups' codes. Without a residual structure there is one
     entry per group; with one, an entry per innermost group and kind of weight: `pairs` are the rows (in the chunk) that
     each weight joins, `starts` the first pair of every entry, the same at every level, `kinds` (entries,), `entries[k]`
     the first entry of each group of level k.
@@ -42,8 +42,8 @@ class ChunkPlan:
 
     rows: slice | np.ndarray
     starts: tuple[np.ndarray, ...]
-    parents: Related
     first: Related
+    counts: Related
     labels: tuple[np.ndarray, ...]
     pairs: Pairs | None = None
     kinds: np.ndarray | None = None
@@ -144,11 +144,10 @@ def _cut(nest: Nest, n: int) -> list[tuple[slice, list[slice]]]:
 
 
 def _relate_levels(starts: list[np.ndarray]) -> tuple[Related, Related]:
-    parents, first = [], []
-    for k, own in enumerate(starts):
-        parents.append(tuple(np.searchsorted(outer, own, side="right") - 1 for outer in starts[k + 1 :]))
-        first.append(tuple(np.searchsorted(own, outer) for outer in starts[k + 1 :]))
-    return tuple(parents), tuple(first)
+    """Which groups of every level begin those of the levels outside it, and how many lie in each."""
+    first = [tuple(np.searchsorted(own, outer) for outer in starts[k + 1 :]) for k, own in enumerate(starts)]
+    counts = [tuple(np.diff(f, append=len(own)) for f in level) for own, level in zip(starts, first, strict=True)]
+    return tuple(first), tuple(counts)
 
 
 def _sort_pairs(nest: Nest, n: int, residual: Precision) -> tuple[Pairs, np.ndarray]:
@@ -158,13 +157,14 @@ def _sort_pairs(nest: Nest, n: int, residual: Precision) -> tuple[Pairs, np.ndar
         position[nest.order] = np.arange(n)
     first, second = position[residual.pairs.first], position[residual.pairs.second]
     innermost = nest.starts[0] if nest.starts else np.zeros(1, dtype=int)
-    lowest, other = (innermost[np.searchsorted(innermost, rows, side="right") - 1] for rows in (first, second))
+    first_row = innermost.repeat(np.diff(innermost, append=n))
+    lowest, other = first_row[first], first_row[second]
     if (lowest != other).any():
         raise ModelError(
             "residual: rows of different groups would be correlated; the structure's groups must lie within those of "
             "the innermost random term. Use a coarser random term or a finer 'by'."
         )
-    order = np.lexsort((residual.pairs.kinds, lowest))
+    order = np.argsort(lowest * residual.n_kinds + residual.pairs.kinds, kind="stable")
     return Pairs(first[order], second[order], residual.pairs.kinds[order]), lowest[order]
 
 
@@ -189,17 +189,14 @@ def sum_tables(columns: np.ndarray, widths: list[int], plan: ChunkPlan) -> tuple
 
     `columns` has the Z of every level, the innermost first, then X and y; `widths` how many columns each level has.
     """
-    left, right = _both_sides(columns, plan.pairs)
+    left, right = both_sides(columns, plan.pairs)
     tables, offset = [], 0
     for q, starts in zip(widths, plan.starts, strict=True):
-        table = np.empty((q * (q + 1) // 2 + q * (len(columns) - offset - q), len(starts)))
-        triangle, row = 0, q * (q + 1) // 2
-        for a in range(q):
-            products = multiply(left, right, offset + a, slice(offset, None), plan.pairs)
-            sums = np.add.reduceat(products, starts, axis=1)
-            table[triangle : triangle + a + 1] = sums[: a + 1]
-            table[row : row + len(sums) - q] = sums[q:]
-            triangle, row = triangle + a + 1, row + len(sums) - q
+        own, rest = range(offset, offset + q), range(offset + q, len(columns))
+        entries = [(a, b) for a in own for b in own if b <= a] + [(a, b) for a in own for b in rest]
+        table = np.empty((len(entries), len(starts)))
+        for row, (a, b) in zip(table, entries, strict=True):
+            np.add.reduceat(multiply(left, right, a, b), starts, out=row)
         tables.append(table)
         offset += q
     return tuple(tables)
@@ -207,28 +204,25 @@ def sum_tables(columns: np.ndarray, widths: list[int], plan: ChunkPlan) -> tuple
 
 def sum_kinds(columns: np.ndarray, pairs: Pairs, n_kinds: int) -> np.ndarray:
     """Sum the products of all columns (c, rows) with each other per kind of weight: (kinds, c, c)."""
-    left, right = _both_sides(columns, pairs)
-    c = len(columns)
-    out = np.empty((n_kinds, c, c))
-    for a in range(c):
-        products = multiply(left, right, a, slice(0, a + 1), pairs)
-        for b in range(a + 1):
-            out[:, a, b] = out[:, b, a] = np.bincount(pairs.kinds, products[b], minlength=n_kinds)
-    return out
+    order = np.argsort(pairs.kinds, kind="stable")
+    left, right = both_sides(columns, Pairs(pairs.first[order], pairs.second[order], pairs.kinds[order]))
+    ends = np.cumsum(np.bincount(pairs.kinds, minlength=n_kinds))
+    parts = (slice(a, b) for a, b in pairwise([0, *ends]))
+    sums = np.array([left[:, part] @ right[:, part].T for part in parts])
+    return np.asarray(sums + sums.transpose(0, 2, 1))
 
 
 def sum_last_column(
     columns: np.ndarray, widths: list[int], plan: ChunkPlan, tables: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, ...]:
     """Copy tables with the products of the last column (the outcome) summed anew."""
-    left, right = _both_sides(columns, plan.pairs)
+    left, right = both_sides(columns, plan.pairs)
     out, offset = [], 0
     for q, starts, table in zip(widths, plan.starts, tables, strict=True):
         table = table.copy()
         r = len(columns) - offset - q
         for a in range(q):
-            products = multiply(left, right, offset + a, slice(-1, None), plan.pairs)
-            table[q * (q + 1) // 2 + (a + 1) * r - 1] = np.add.reduceat(products[0], starts)
+            table[q * (q + 1) // 2 + (a + 1) * r - 1] = np.add.reduceat(multiply(left, right, offset + a, -1), starts)
         out.append(table)
         offset += q
     return tuple(out)
@@ -236,18 +230,21 @@ def sum_last_column(
 
 def sum_last_kinds(columns: np.ndarray, pairs: Pairs, n_kinds: int) -> np.ndarray:
     """Sum the products of the last column with all (c, rows) per kind of weight: (kinds, c)."""
-    left, right = _both_sides(columns, pairs)
-    products = multiply(left, right, len(columns) - 1, slice(None), pairs)
+    products = multiply(*both_sides(columns, pairs), len(columns) - 1, slice(None))
     return np.array([np.bincount(pairs.kinds, row, minlength=n_kinds) for row in products]).T
 
 
-def multiply(left: np.ndarray, right: np.ndarray, a: int, others: slice, pairs: Pairs | None) -> np.ndarray:
-    """Products (others, rows or pairs) of one column with others, both orders of a pair of rows together."""
+def both_sides(columns: np.ndarray, pairs: Pairs | None) -> tuple[np.ndarray, np.ndarray]:
+    """Columns at the first and at the second row of every pair, the first halved where they are the same row."""
     if pairs is None:
-        return left[a] * right[others]
-    both = left[a] * right[others] + right[a] * left[others]
-    return both * np.where(pairs.first == pairs.second, 0.5, 1.0)
+        return columns, columns
+    halves = np.where(pairs.first == pairs.second, 0.5, 1.0)
+    return columns.take(pairs.first, axis=1) * halves, columns.take(pairs.second, axis=1)
 
 
-def _both_sides(columns: np.ndarray, pairs: Pairs | None) -> tuple[np.ndarray, np.ndarray]:
-    return (columns, columns) if pairs is None else (columns[:, pairs.first], columns[:, pairs.second])
+def multiply(left: np.ndarray, right: np.ndarray, a: int, others: int | slice) -> np.ndarray:
+    """Products (others, rows or pairs) of one column with others, both orders of a pair of rows together."""
+    products: np.ndarray = left[a] * right[others]
+    if left is not right:
+        products += right[a] * left[others]
+    return products

@@ -232,14 +232,14 @@ def _extreme(region: _Region, quantity: Quantity, side: int, reach: float) -> fl
 
 
 def _way(region: _Region, quantity: Quantity) -> np.ndarray:
-    """Direction of unit length in which the quantity grows; at a variance of zero, where it has no slope, the diagonal
-    of its factor."""
+    """Direction of unit length in which the quantity grows; at a variance of zero or a correlation of one, where it has
+    no slope, the diagonal of its factor."""
     direction = region.value(quantity, np.zeros(len(region.best)))[1]
     value = region.value(quantity, direction / max(np.linalg.norm(direction), 1e-300))[0]
-    if quantity.kind == "sd" and np.linalg.norm(direction) < FLAT * value:
+    if quantity.kind != "residual" and np.linalg.norm(direction) < FLAT * abs(value):
         factors = unpack(region.best[:-1], region.problem)
         start = sum(len(f) * (len(f) + 1) // 2 for f in factors[: quantity.term])
         lift = np.zeros(len(region.best))
-        lift[start + np.flatnonzero(np.equal(*np.tril_indices(len(factors[quantity.term]))))[quantity.i]] = 1.0
+        lift[start + np.flatnonzero(np.equal(*np.tril_indices(len(factors[quantity.term]))))[quantity.j]] = 1.0
         direction = np.linalg.solve(region.unit, lift)
     return direction / max(float(np.linalg.norm(direction)), 1e-300)

@@ -141,6 +141,8 @@ def read_structures(residual: object) -> tuple[Structure, ...]:
             "residual must be None, AR1(...), ByGroup(...), SameSession(...), Unstructured(...) or a list of them, got "
             f"{(wrong[0] if wrong else residual)!r}."
         )
+    for part in parts:
+        _check_names(part)
     kinds = [type(part) for part in parts]
     for kind in (AR1, SameSession, Unstructured):
         if kinds.count(kind) > 1:
@@ -155,6 +157,15 @@ def read_structures(residual: object) -> tuple[Structure, ...]:
                 f"residual: the variances by '{column}' are there {columns.count(column)} times. Keep one."
             )
     return parts
+
+
+def _check_names(part: Structure) -> None:
+    by = getattr(part, "by", "-")
+    named = all(isinstance(getattr(part, name), str) for name in part.__dataclass_fields__ if name != "by")
+    if not named or not isinstance(by, str | list | tuple) or not by or not all(isinstance(name, str) for name in by):
+        raise ModelError(
+            f"residual: {part!r} does not name its columns; text, and for 'by' a list of text, is allowed."
+        )
 
 
 def with_columns(formula: Formula, structures: tuple[Structure, ...]) -> Formula:

@@ -294,7 +294,7 @@ class FitTables:
         ModelError
             For a name the model does not have, or no name at all.
         """
-        names = (terms,) if isinstance(terms, str) else tuple(terms)
+        names = (terms,) if isinstance(terms, str) else tuple(terms or ())
         contrasts = choose_contrasts(self.estimates.terms, names)
         statistic, df, p_value = joint_test(
             self.small_sample, contrasts, self.estimates.estimate, self.fixed_covariance
@@ -303,10 +303,14 @@ class FitTables:
         return pd.DataFrame([row], columns=["term", "statistic", "df_numerator", "df_denominator", "p_value"])
 
     def _weights(self, weights: Mapping[str, float]) -> np.ndarray:
+        if not isinstance(weights, Mapping):
+            raise ModelError(f"contrast: the weights must be a mapping such as {{'time': 1}}, got {weights!r}.")
         unknown = sorted(set(weights) - set(self.estimates.terms))
         if unknown:
             terms = ", ".join(self.estimates.terms)
             raise ModelError(f"contrast: '{unknown[0]}' is not a term of the model; its terms are {terms}.")
+        if not all(isinstance(weight, int | float | np.number) for weight in weights.values()):
+            raise ModelError(f"contrast: the weights must be numbers, got {list(weights.values())!r}.")
         vector = np.array([float(weights.get(term, 0.0)) for term in self.estimates.terms])
         if not vector.any() or not np.isfinite(vector).all():
             raise ModelError("contrast: the weights must be finite and not all zero. Write {'term': 1, 'other': -1}.")

@@ -2,84 +2,119 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-Vectors = list[list[np.ndarray]]  # rows and columns of (groups,) arrays
+_ONES = np.array([[1.0], [0.0], [0.0], [1.0], [1.0]])  # what I adds to K's four entries and to the determinant
 
 
-def times_blocks(H: Vectors, C: np.ndarray) -> np.ndarray:
-    """H C for every group, (q, r, g)."""
-    out = np.empty_like(C)
-    scratch = np.empty_like(C[0])
-    for a in range(len(C)):
-        np.multiply(H[a][0], C[0], out=out[a])
-        for b in range(1, len(C)):
-            np.multiply(H[a][b], C[b], out=scratch)
-            out[a] += scratch
-    return out
+@cache
+def lower_triangle(q: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column numbers of a (q, q) lower triangle."""
+    return np.tril_indices(q)
 
 
-def weighted(vectors: list[np.ndarray], weights: np.ndarray, first: int) -> np.ndarray:
-    """Sum of vectors, weighted by a column of a lower triangular factor from its diagonal on."""
-    return combined(vectors[first:], weights[first:])
+@cache
+def square(q: int) -> np.ndarray:
+    """Where the entries (q, q) of a symmetric matrix stand in its packed lower triangle."""
+    a, b = np.indices((q, q))
+    high, low = np.maximum(a, b), np.minimum(a, b)
+    places: np.ndarray = high * (high + 1) // 2 + low
+    return places
 
 
-def combined(vectors: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Weighted sum of as many vectors as there are; further weights are ignored."""
-    total = weights[0] * vectors[0]
-    for vector, weight in zip(vectors[1:], weights[1:], strict=False):
-        if weight:
-            total += weight * vector
-    return total
+def times_blocks(H: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """H C for every group: (q, q, g) times (q, r, g)."""
+    out = H[:, 0, None] * C[0]
+    for b in range(1, len(C)):
+        out += H[:, b, None] * C[b]
+    return np.asarray(out)
 
 
-def product(P: Vectors, Q: Vectors) -> Vectors:
-    """P Q for every group."""
-    out: Vectors = []
-    for row in P:
-        out.append([])
-        for b in range(len(Q)):
-            total = row[0] * Q[0][b]
-            for c in range(1, len(Q)):
-                total += row[c] * Q[c][b]
-            out[-1].append(total)
-    return out
+def times_constant(M: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """M C for every group, with the same M (q, q) for all: (q, r, g)."""
+    return np.asarray((M @ C.reshape(len(C), -1)).reshape(C.shape))
 
 
-def factorise(A: Vectors) -> tuple[Vectors, list[np.ndarray]]:
-    """A = l diag(d) l' for every group at once."""
+def dampen(S: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, float]:
+    """Compute K = (I + S G)^-1 (q, q, g) for S (q, q, g) and G = L L', and log|I + S G| summed over the groups.
+
+    Notes
+    -----
+    Two columns: |I + S G| = 1 + tr(S G) + |S| |G| and K = (I + adj(G) adj(S)) / |I + S G|. Beyond two: H = L A^-1 L'
+    with A = I + L'S L, |A| = |I + S G|, and K = I - S H, which loses digits where S G is large: a Newton step K R,
+    R = I - K - S G K, brings them back.
+    """
+    q, G = len(L), L @ L.T
+    if q > 2:
+        return _dampen_by_roots(S, L)
+    if q == 1:
+        det = 1.0 + G[0, 0] * S[0]
+        return (1.0 / det)[None], float(np.log(det).sum())
+    (a, b), (_, d) = G.tolist()
+    # |I + S G| K entry by entry, then |I + S G|: what is linear in S00, S01, S10, S11.
+    linear = np.array([[0, b, 0, d], [-b, 0, -d, 0], [0, -a, 0, -b], [a, 0, b, 0], [a, b, b, d]])
+    sums = linear @ S.reshape(4, -1) + _ONES
+    det = sums[4] + float(L[0, 0] * L[1, 1]) ** 2 * (S[0, 0] * S[1, 1] - S[1, 0] * S[1, 0])
+    return (sums[:4] / det).reshape(S.shape), float(np.log(det).sum())
+
+
+def _dampen_by_roots(S: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, float]:
+    A = _both_sides(L.T, S)
+    _add_identity(A)
+    inverse, d = _invert(A)
+    K = -times_blocks(S, _both_sides(L, inverse))
+    _add_identity(K)
+    rest = -K - times_blocks(S, times_constant(L @ L.T, K))
+    _add_identity(rest)
+    return K + times_blocks(K, rest), float(np.log(np.prod(d, axis=0)).sum())
+
+
+def _add_identity(A: np.ndarray) -> None:
+    diagonal = np.arange(len(A))
+    A[diagonal, diagonal] += 1.0
+
+
+def _both_sides(M: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """M S M' for symmetric S (q, q, g)."""
+    return times_constant(M, times_constant(M, S).swapaxes(0, 1))
+
+
+def _invert(A: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A^-1 (q, q, g) by A = l diag(d) l', and d."""
     q = len(A)
-    lower: Vectors = [[] for _ in range(q)]
-    d: list[np.ndarray] = []
-    for a in range(q):
-        for b in range(a):
-            rest = A[a][b]
-            for c in range(b):
-                rest = rest - lower[a][c] * lower[b][c] * d[c]
-            lower[a].append(rest / d[b])
-        pivot = A[a][a]
-        for c in range(a):
-            pivot = pivot - lower[a][c] ** 2 * d[c]
-        d.append(pivot)
-    return lower, d
-
-
-def inverse_of(lower: Vectors, d: list[np.ndarray]) -> Vectors:
-    """A^-1 entry by entry, its lower triangle."""
-    q = len(d)
-    M: Vectors = [[d[0]] * q for _ in range(q)]  # l^-1 below its diagonal of ones
+    lower, d = _factorise(A)
+    M: list[list[np.ndarray]] = [[d[0]] * q for _ in range(q)]  # l^-1 below its diagonal of ones
     for a in range(q):
         for b in range(a):
             rest = -lower[a][b]
             for c in range(b + 1, a):
                 rest = rest - lower[a][c] * M[c][b]
             M[a][b] = rest
-    inverse: Vectors = [[] for _ in range(q)]
+    inverse = np.empty_like(A)
     scaled = [[M[c][b] / d[c] for b in range(c)] for c in range(q)]
     for a in range(q):
         for b in range(a + 1):
             entry = 1.0 / d[a] if a == b else scaled[a][b]
             for c in range(a + 1, q):
                 entry = entry + M[c][a] * scaled[c][b]
-            inverse[a].append(entry)
-    return inverse
+            inverse[a, b] = inverse[b, a] = entry
+    return inverse, d
+
+
+def _factorise(A: np.ndarray) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
+    q = len(A)
+    lower: list[list[np.ndarray]] = [[] for _ in range(q)]
+    d: list[np.ndarray] = []
+    for a in range(q):
+        for b in range(a):
+            rest = A[a, b]
+            for c in range(b):
+                rest = rest - lower[a][c] * lower[b][c] * d[c]
+            lower[a].append(rest / d[b])
+        pivot = A[a, a]
+        for c in range(a):
+            pivot = pivot - lower[a][c] ** 2 * d[c]
+        d.append(pivot)
+    return lower, d

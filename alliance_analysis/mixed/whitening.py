@@ -8,6 +8,7 @@ import numpy as np
 
 from alliance_analysis.mixed.attributes import Attributes
 from alliance_analysis.mixed.covariance import Pairs, Patterns, Precision
+from alliance_analysis.mixed.vectors import lower_triangle
 
 
 def build_precision(attributes: Attributes) -> Precision:
@@ -25,7 +26,7 @@ def build_precision(attributes: Attributes) -> Precision:
     for rows, sign in _chain_blocks(attributes) if chain else _whole_blocks(attributes):
         own, which = _find_patterns(rows, sign, attributes)
         d = rows.shape[1]
-        lower = np.tril_indices(d)
+        lower = lower_triangle(d)
         first, second = rows[:, lower[0]], rows[:, lower[1]]
         kind = kinds + which[:, None] * len(lower[0]) + np.arange(len(lower[0]))
         pairs.append(Pairs(first.ravel(), second.ravel(), kind.ravel()))
@@ -115,10 +116,20 @@ def _find_patterns(rows: np.ndarray, sign: int, attributes: Attributes) -> tuple
     codes = [attributes.raters, attributes.visits, *attributes.levels]
     parts += [code[rows] for code in codes if code is not None]
     table = np.column_stack(parts) if parts else np.zeros((b, d))
-    different, which, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+    different, which, counts = _different_rows(table)
     blocks = iter(different.reshape(len(different), -1, d).transpose(1, 0, 2))
     times = next(blocks) if attributes.times is not None else None
     raters = next(blocks).astype(int) if attributes.raters is not None else None
     visits = next(blocks).astype(int) if attributes.visits is not None else None
     levels = tuple(block.astype(int) for block in blocks) if attributes.levels else ()
-    return Patterns(sign * counts, times, raters, visits, levels), which.reshape(-1)
+    return Patterns(sign * counts, times, raters, visits, levels), which
+
+
+def _different_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different rows in ascending order, which one each row (b,) is, and how many there are of each."""
+    order = np.lexsort(table.T[::-1])
+    ascending = table[order]
+    new = np.append(True, (ascending[1:] != ascending[:-1]).any(axis=1))
+    which = np.empty(len(table), dtype=int)
+    which[order] = np.cumsum(new) - 1
+    return ascending[new], which, np.bincount(which)

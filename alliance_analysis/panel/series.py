@@ -119,6 +119,8 @@ def read_series(
         Unknown, constant or infinite columns, repeated sessions, missing ids, too few clients or sessions.
     """
     keys = [by] if isinstance(by, str) else list(by or dyad_keys(sessions))
+    if isinstance(columns, str):
+        raise ModelError(f"fit_panel_var: columns must be a list of two or more series, got {columns!r}.")
     names = list(columns)
     _check_columns(sessions, names, [*keys, v.SESSION, *([cluster] if cluster else [])])
     numbers = _numbers(sessions, names)

@@ -37,7 +37,7 @@ from alliance_analysis.study.studyfile import Study, load_study
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHOWN = ["term", "level", "estimate", "std_error", "df", "p_value", "conf_low", "conf_high"]
+_SHOWN = ["term", "level", "estimate", "std_error", "df", "p_value", "conf_low", "conf_high", "standardised"]
 _CHECK_COLUMNS = ("check", "value", "limit", "status", "why", "what_to_do")
 _CHECK_STATUSES = ("green", "amber", "red")
 _VERDICT_COLUMNS = ("finding_id", "citation", "verdict", "reason")

@@ -75,8 +75,20 @@ def state_early_alliance(
         finding = f"These data cannot tell whether a higher early alliance goes with lower or higher {early.end_state}"
     else:
         finding = f"A higher early alliance goes with {'lower' if r < 0 else 'higher'} {early.end_state}"
-    numbers = f"r = {format_number(r)} {format_interval(low, high)}, between clients"
+    numbers = f"r = {format_number(r)} {_interval(low, high, conf_level)}, between clients"
     return _with_checks(f"{finding} ({numbers}). {_state_verdict(verdicts)}", checks)
+
+
+def _interval(low: float, high: float, conf_level: float) -> str:
+    """Return the interval, and its level where that is not the usual one."""
+    return f"{format_interval(low, high)}{_of_level(conf_level)}"
+
+
+def _of_level(conf_level: float) -> str:
+    return "" if conf_level == USUAL_LEVEL else f" ({format_percent(conf_level)} interval)"
+
+
+USUAL_LEVEL = 0.95
 
 
 def _state_verdict(verdicts: pd.DataFrame) -> str:
@@ -147,7 +159,7 @@ def state_prospective(
         return Sentence(sentence, WITHHELD, f"{_begun(panel.withheld[panel.term])}.")
     row = panel.standardised_row(conf_level)
     numbers = f"(standardised slope {format_number(row['estimate'])} "
-    numbers += f"{format_interval(row['conf_low'], row['conf_high'])})"
+    numbers += f"{_interval(row['conf_low'], row['conf_high'], conf_level)})"
     if row["conf_low"] <= 0 <= row["conf_high"]:
         finding = (
             "Within clients, these data cannot tell whether a better alliance than usual goes with lower or higher "
@@ -210,7 +222,7 @@ def _with_checks(sentence: str, checks: pd.DataFrame) -> Sentence:
     for check in doubtful:
         source, _, what = check.rpartition(": ") if check.count(": ") == 1 else ("", "", check)
         named.setdefault(source, []).append(what)
-    parts = [f"{source}: {', '.join(what)}" if source else "; ".join(what) for source, what in named.items()]
+    parts = [f"{source}: {'; '.join(what)}" if source else "; ".join(what) for source, what in named.items()]
     return Sentence(sentence, CAUTION, f"Read with care: {'; '.join(parts)}.")
 
 
@@ -246,7 +258,7 @@ def state_variance_shares(shares: VarianceShares, checks: pd.DataFrame, conf_lev
     """
     tidy = shares.tidy(conf_level).set_index("term")
     parts = [
-        f"{format_percent(row['estimate'])} {_percents(row)} {_WHERE[term]}"
+        f"{format_percent(row['estimate'])} {_percents(row)}{_of_level(conf_level)} {_WHERE[term]}"
         for term, row in tidy.iterrows()
         if term not in shares.withheld
     ]
@@ -293,7 +305,7 @@ def state_level_slopes(slopes: LevelSlopes, outcome: str, checks: pd.DataFrame, 
         reasons = dict.fromkeys(slopes.withheld.values())
         sentence = f"With what {outcome} a better alliance goes, level by level, cannot be told from these data."
         return Sentence(sentence, WITHHELD, f"{_begun('; '.join(reasons))}.")
-    parts = [f"{_AT[level]}, with {_direction(tidy.loc[term], outcome)}" for term, level in told.items()]
+    parts = [f"{_AT[level]}, with {_direction(tidy.loc[term], outcome, conf_level)}" for term, level in told.items()]
     hidden = [f"{_AT[level]} ({slopes.withheld[t]})" for t, level in slopes.levels.items() if t not in told]
     found = _with_checks(f"A better alliance goes, {'; '.join(parts)}.", checks)
     if not hidden:
@@ -308,8 +320,8 @@ _AT = {
 }
 
 
-def _direction(row: pd.Series, outcome: str) -> str:
-    numbers = f"({format_number(row['estimate'])} {format_interval(row['conf_low'], row['conf_high'])})"
+def _direction(row: pd.Series, outcome: str, conf_level: float) -> str:
+    numbers = f"({format_number(row['estimate'])} {_interval(row['conf_low'], row['conf_high'], conf_level)})"
     if row["conf_low"] <= 0 <= row["conf_high"]:
         return f"neither clearly lower nor clearly higher {outcome} {numbers}"
     return f"{'lower' if row['estimate'] < 0 else 'higher'} {outcome} {numbers}"

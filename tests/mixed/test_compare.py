@@ -235,3 +235,10 @@ def test_bootstrap_p_lies_near_that_of_the_mixture(arms: pd.DataFrame) -> None:
     assert row["p_bootstrap"] == pytest.approx(row["p_mixture"], abs=0.12)  # 100 draws: error .04
     assert row["p_bootstrap"] == compare_fits(*fits, bootstrap=100).loc[1, "p_bootstrap"]
     assert np.isnan(compare_fits(*fits).loc[1, "p_bootstrap"])
+
+
+def test_something_else_than_a_fit_is_refused(sessions: pd.DataFrame) -> None:
+    fit = fit_mixed("y ~ time + (1 | client)", sessions)
+    with pytest.raises(ModelError) as caught:
+        compare_fits(fit, None)  # type: ignore[arg-type]
+    assert str(caught.value) == "compare_fits: two fits of fit_mixed are compared, got NoneType."

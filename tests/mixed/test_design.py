@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,6 +132,25 @@ def test_bad_data_are_refused_by_name(frame: pd.DataFrame) -> None:
         "place: the predictor is constant ('A') in the 7 rows used. Drop it."
     )
     assert refusal("y ~ x + (0 | client)", frame) == "formula: '(0 | client)' has no column. Write '(1 | client)'."
+
+
+def test_outcomes_that_are_no_real_numbers_are_refused(frame: pd.DataFrame) -> None:
+    assert refusal("y ~ x + (1 | client)", frame.assign(y=frame["y"] > 2)) == (
+        "y: the outcome is true or false, and this model is for numbers. Code it 0 and 1 if you mean a linear model of a "
+        "share."
+    )
+    assert refusal("y ~ x + (1 | client)", frame.assign(y=frame["y"] + 1j)) == (
+        "y: it holds complex numbers; real ones are allowed. Take the part you mean."
+    )
+
+
+def test_numbers_in_a_column_of_objects_are_numbers(frame: pd.DataFrame) -> None:
+    formula = parse_formula("y ~ x + (1 | client)")
+    objects = frame.assign(x=frame["x"].astype(object), y=frame["y"].map(lambda value: Decimal(str(value))))
+    plain, read = build_design(formula, frame), build_design(formula, objects)
+    assert read.terms == plain.terms
+    np.testing.assert_array_equal(read.X, plain.X)
+    np.testing.assert_allclose(read.y, plain.y, rtol=1e-15)
 
 
 def test_incomplete_groups_are_refused_with_their_count(frame: pd.DataFrame) -> None:

@@ -106,6 +106,30 @@ def test_contrast_spells_itself_out_and_refuses_unknown_terms(fit: MixedFit) -> 
     assert str(caught.value) == (
         "contrast: the weights must be finite and not all zero. Write {'term': 1, 'other': -1}."
     )
+    with pytest.raises(ModelError) as caught:
+        fit.contrast({"x": "a"})  # type: ignore[dict-item]
+    assert str(caught.value) == "contrast: the weights must be numbers, got ['a']."
+    with pytest.raises(ModelError) as caught:
+        fit.contrast(["x"])  # type: ignore[arg-type]
+    assert str(caught.value) == "contrast: the weights must be a mapping such as {'time': 1}, got ['x']."
+    with pytest.raises(ModelError) as caught:
+        fit.test(None)  # type: ignore[arg-type]
+    assert str(caught.value) == "test: name at least one term of the model, for example 'time'."
+
+
+def test_a_search_that_breaks_down_is_told_without_a_traceback(
+    sessions: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("alliance_analysis.mixed.fit.maximise_likelihood", break_down)
+    with pytest.raises(ModelError) as caught:
+        fit_mixed(SLOPES, sessions)
+    assert str(caught.value) == (
+        "y: no maximum of the likelihood can be found (Singular matrix); a variance runs to zero or a correlation to "
+        "one. Simplify the random terms or the residual structure."
+    )
 
 
 def test_icc_is_for_intercepts_only(fit: MixedFit, sessions: pd.DataFrame) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from alliance_analysis.errors import ModelError
 from alliance_analysis.mixed import formula as formula_module
-from alliance_analysis.mixed.formula import FUNCTIONS, RandomTerm, evaluate_columns, parse_formula, plain_names
+from alliance_analysis.mixed.formula import RandomTerm, evaluate_columns, parse_formula, plain_names
+from alliance_analysis.mixed.tokens import FUNCTIONS
 
 ALLOWED = "names, numbers and + - * : / ** | ( ) , ~ are. Compute anything else as a column first."
 FUNCTION_LIST = "C, I, bs, center, exp, log, poly, scale, sqrt are. Compute it as a column first."
@@ -127,6 +128,21 @@ def test_message_for_a_forbidden_character_is_whole() -> None:
         ("y ~ I(x, to=z) + (1 | g)", "formula: 'to =' is not allowed; the named arguments are degree and df."),
         ("(y | g) ~ x + (1 | g)", "formula: a random term stands left of ~. Move it to the right-hand side."),
         ("y ~ x" + " + x" * 700 + " + (1 | g)", "formula: it has 2815 characters; at most 2000 are read. Shorten it."),
+        ("y ~ x time + (1 | g)", "formula: no operator stands between 'x' and 'time'. Write + between terms."),
+        ("y ~ x.1 + (1 | g)", "formula: no operator stands between 'x' and '.1'. Write + between terms."),
+        ("y ~ x + (1 | g h)", "formula: no operator stands between 'g' and 'h'. Write + between terms."),
+        ("y ~ x, time + (1 | g)", "formula: a comma is allowed in bs and poly only. Write + between terms."),
+        ("y ~ log(x, z) + (1 | g)", "formula: a comma is allowed in bs and poly only. Write + between terms."),
+        (
+            "y ~ 1:x + (1 | g)",
+            "formula: the number 1 stands beside an operator for columns. Write I(...) to compute.",
+        ),
+        ("y ~ bs(x, df=100000) + (1 | g)", "formula: bs() with 100000 columns; at most 50 are allowed."),
+        (
+            "y ~ " + "*".join(f"x{i}" for i in range(16)) + " + (1 | g)",
+            "formula: 'x0 * x1 * x2 * x3 * x4 * x5 * x6 * x7 * x8 * x9 * x10 * x11 ' stands for up to 65535 terms; at most "
+            "1500 are allowed. Name the interactions you need with ':'.",
+        ),
         (
             "y ~ " + "(" * 21 + "x" + ")" * 21 + " + (1 | g)",
             "formula: parentheses are nested more than 20 deep. Compute a column first.",
@@ -182,6 +198,15 @@ def test_a_term_formulae_cannot_read_is_a_model_error_and_prints_nothing(capsys:
         evaluate_columns("2 * x", FRAME)
     assert str(caught.value) == "formula: '2 * x' cannot be evaluated (2). Check its terms one by one."
     assert capsys.readouterr().out == ""
+
+
+def test_columns_that_cannot_be_named_are_refused() -> None:
+    frame = pd.DataFrame({"arm": list("abab"), "x": [1.0, 2.0, 4.0, 3.0]})
+    with pytest.raises(ModelError) as caught:
+        evaluate_columns("arm / x", frame)
+    assert str(caught.value) == (
+        "formula: 'arm / x' has no clear columns. Write each term, as in 'a + a:b' for 'a / b'."
+    )
 
 
 def test_names_of_the_callers_scope_are_not_seen() -> None:

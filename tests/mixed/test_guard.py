@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from alliance_analysis.errors import ModelError
 from alliance_analysis.mixed.fit import fit_mixed
+
+SQUARES = r"squares cannot be computed\. Change its unit\."
 
 
 @pytest.fixture
@@ -100,6 +104,21 @@ def refusal(formula: str, frame: pd.DataFrame) -> str:
 def test_the_cause_is_named(formula: str, message: str, frame: pd.DataFrame) -> None:
     own = refusal(formula, frame).replace(".0]", "]")
     assert own == message
+
+
+@pytest.mark.parametrize("random", ["(1 + style | therapist)", "(1 | therapist) + (0 + style | therapist)"])
+def test_a_slope_on_what_never_varies_within_its_group_is_refused(random: str, frame: pd.DataFrame) -> None:
+    assert refusal(f"y ~ x + {random}", frame) == (
+        "therapist: the random term style does not vary within any therapist; its variance and that of the other terms "
+        "of therapist cannot be told apart. Drop it."
+    )
+
+
+@pytest.mark.parametrize(("factor", "shown"), [(1e200, r"e\+20\d"), (1e-200, r"e-\d+")])
+def test_values_whose_squares_cannot_be_computed_are_refused(factor: float, shown: str, frame: pd.DataFrame) -> None:
+    outcome = refusal("far ~ x + (1 | client)", frame.assign(far=frame["y"] * factor))
+    predictor = refusal("y ~ far + (1 | client)", frame.assign(far=frame["x"] * factor))
+    assert all(re.fullmatch(rf"far: the largest value is \d{shown}; {SQUARES}", text) for text in (outcome, predictor))
 
 
 def test_fewer_rows_than_terms(frame: pd.DataFrame) -> None:

@@ -163,15 +163,6 @@ def test_without_correlation_and_with_equal_variances_every_structure_is_indepen
         assert value == pytest.approx(deviance(plain, theta).value, abs=1e-9)
 
 
-def test_one_level_of_variance_is_independence(ratings: pd.DataFrame) -> None:
-    frame = ratings.assign(all="same")
-    own = fit_mixed("y ~ x + (1 | client)", frame, residual=ByGroup("all"))
-    plain = fit_mixed("y ~ x + (1 | client)", frame)
-    pd.testing.assert_frame_equal(own.tidy(), plain.tidy(), rtol=1e-7)
-    assert own.log_lik == pytest.approx(plain.log_lik, abs=1e-9)
-    assert own.variance_components()["term"].tolist() == ["(Intercept)", "same"]
-
-
 def test_positively_correlated_raters_are_a_random_intercept_of_the_session(ratings: pd.DataFrame) -> None:
     pair = quiet_fit("y ~ x + (1 | client)", ratings, residual=PAIR).problem
     session = quiet_fit("y ~ x + (1 | client) + (1 | client:session)", ratings).problem
@@ -235,6 +226,17 @@ def test_an_alternating_series_has_a_negative_correlation() -> None:
         noise[:, t] += -0.5 * noise[:, t - 1]
     fit = fit_mixed("y ~ 1", frame.assign(y=noise.ravel()), residual=SERIES)
     assert fit.residual_parameters()["estimate"][0] == pytest.approx(-0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1 / 365.25, 86_400.5])
+def test_the_unit_of_real_gaps_does_not_matter(unit: float, ratings: pd.DataFrame) -> None:
+    frame = rows_of("one", ratings).assign(
+        day=lambda rows: rows["session"] * 1.1, other=lambda rows: rows["day"] * unit
+    )
+    formula = "y ~ x + (1 | client)"
+    days, others = (fit_mixed(formula, frame, residual=AR1(column, "client")) for column in ("day", "other"))
+    assert others.log_lik == pytest.approx(days.log_lik, abs=1e-8)
+    pd.testing.assert_frame_equal(others.tidy(), days.tidy(), rtol=1e-6)
 
 
 def test_days_are_as_good_as_sessions() -> None:
@@ -397,6 +399,10 @@ def test_kind_of_residuals_is_checked(ratings: pd.DataFrame) -> None:
             [SERIES, 3],
             "residual must be None, AR1(...), ByGroup(...), SameSession(...), Unstructured(...) or a list of them, got 3.",
         ),
+        *(
+            (part, f"residual: {part!r} does not name its columns; text, and for 'by' a list of text, is allowed.")
+            for part in (AR1("day", 3), AR1(None, "client"), AR1("day", []), ByGroup(["arm", "rater"]))  # type: ignore[arg-type]
+        ),
     ],
 )
 def test_senseless_structures_are_refused(residual: object, message: str) -> None:
@@ -455,15 +461,65 @@ BAD_ROWS = [
         {"residual": PAIR, "df": "kenward-roger"},
         "df: Kenward–Roger under SameSession has not been checked against another program. Use 'satterthwaite'.",
     ),
+    (
+        {"residual": ByGroup("everyone")},
+        "ByGroup: everyone has 1 level (same); a variance by level needs two. Drop it.",
+    ),
+    (
+        {"residual": ByGroup("row")},
+        "ByGroup: 254 of 254 levels of row have one row (first 0, 1, 2, 3, 4); a variance needs two or more. Put such "
+        "levels together.",
+    ),
+    (
+        {"residual": [ARMS, ByGroup("arm2")]},
+        "residual: the variances by arm, arm2 cannot be told apart from each other or from those of the raters. "
+        "Drop one.",
+    ),
+    (
+        {"residual": [PAIR, ByGroup("rater2")]},
+        "residual: the variances by rater2 cannot be told apart from each other or from those of the raters. Drop one.",
+    ),
     ({"residual": ByGroup("nobody")}, "formula: 'nobody' is not a column of the data. Correct it or add the column."),
 ]
 
 
 @pytest.mark.parametrize(("options", "message"), BAD_ROWS)
 def test_rows_that_cannot_inform_a_structure_are_refused(options: dict, message: str, ratings: pd.DataFrame) -> None:
+    copies = {"everyone": "same", "row": np.arange(len(ratings)), "arm2": ratings["arm"] * 2}
+    frame = ratings.assign(**copies, rater2=ratings["rater"].map("rated by {}".format))
     with pytest.raises(ModelError) as caught:
-        fit_mixed("y ~ x + (1 | therapist)", ratings, **options)
+        fit_mixed("y ~ x + (1 | therapist)", frame, **options)
     assert str(caught.value) == message
+
+
+def test_a_random_intercept_and_ar1_over_two_rows_a_client_are_told_to_be_one_thing(sessions: pd.DataFrame) -> None:
+    pairs = sessions[sessions["time"] < 2].groupby("client").filter(lambda rows: len(rows) == 2)
+    reason = "the data cannot tell apart the variance parameters of client and AR1"
+    with pytest.warns(FitWarning, match=f"^{reason}; nothing may be reported from this fit. Drop one of them.$"):
+        fit = fit_mixed("y ~ x + (1 | client)", pairs, residual=AR1("time", "client"))
+    assert fit.withheld == {"(Intercept)": reason, "x": reason}
+
+
+@pytest.mark.parametrize("gap", [7.0, 7.5])
+def test_a_serial_correlation_of_zero_is_no_lack_of_identification(gap: float) -> None:
+    rng = np.random.default_rng(4)
+    noise, client = rng.standard_normal((40, 9)), np.repeat(np.arange(40), 8)
+    moving = noise[:, 1:] - 0.4 * noise[:, :-1] * (gap > 7)  # neighbours correlate negatively, or not at all
+    y = moving.ravel() + rng.standard_normal(40)[client]
+    frame = pd.DataFrame({"client": client, "day": np.tile(np.arange(8), 40) * gap, "y": y})
+    fit = fit_mixed("y ~ 1 + (1 | client)", frame, residual=AR1("day", "client"))
+    assert abs(fit.residual_parameters()["estimate"].iloc[0]) ** gap < 0.05
+    assert fit.withheld == {}
+
+
+def test_raters_who_agree_in_everything_leave_nothing_to_report(sessions: pd.DataFrame) -> None:
+    both = pd.concat([sessions.assign(rater="c"), sessions.assign(rater="t")], ignore_index=True)
+    try:
+        told = quiet_fit("y ~ x + (1 | client)", both, residual=SameSession("rater", ["client", "time"])).withheld
+    except ModelError as error:  # which of the two depends on rounding
+        assert str(error).startswith("y: no maximum of the likelihood can be found (")
+    else:
+        assert list(told) == ["(Intercept)", "x"]
 
 
 def test_structures_across_the_innermost_group_and_crossed_groups_are_refused(ratings: pd.DataFrame) -> None:

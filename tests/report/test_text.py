@@ -258,8 +258,9 @@ ZERO = "the therapist variance is estimated at zero; these data cannot tell it f
 def test_shares_are_stated_level_by_level_in_percent():
     statement = statements.state_variance_shares(Shares(), checks(a="green"), 0.90)
     assert statement.sentence == (
-        "Where symptoms vary beyond the average course: 15 % [5 %, 24 %] between therapists, "
-        "40 % [30 %, 49 %] between clients of a therapist and 45 % [35 %, 54 %] within clients."
+        "Where symptoms vary beyond the average course: 15 % [5 %, 24 %] (90 % interval) between therapists, "
+        "40 % [30 %, 49 %] (90 % interval) between clients of a therapist and 45 % [35 %, 54 %] (90 % interval) within "
+        "clients."
     )
     assert (statement.status, statement.reason) == ("answered", None)
 
