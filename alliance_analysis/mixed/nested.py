@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alliance_analysis.mixed.nesting import Chunk
-from alliance_analysis.mixed.vectors import dampen, square, times_blocks, times_constant
+from alliance_analysis.mixed.vectors import dampen, dampen_by_roots, square, times_blocks, times_constant
 
 
 @dataclass(frozen=True)
@@ -22,23 +22,29 @@ class Level:
     KS: np.ndarray  # (q, q), sum over the groups
 
 
-def eliminate(table: np.ndarray, L: np.ndarray) -> tuple[Level, np.ndarray, float]:
+def eliminate(table: np.ndarray, L: np.ndarray) -> tuple[Level, np.ndarray, np.ndarray, float]:
     """Take one level's effects out, given its table (products, g).
 
     Returns
     -------
     level : Level
-    C : (q, r, g) array
+    C, HC : (q, r, g) arrays
     log_det : float
 
     Notes
     -----
-    log|V| += log|I + S G|; R'V^-1 R = C0 - C'G E, C0 the products of R before.
+    log|V| += log|I + S G|; R'V^-1 R = C0 - C'H C, H = G K, C0 the products of R before.
     """
     q, groups = len(L), table.shape[1]
     S, C = table.take(square(q), axis=0), table[q * (q + 1) // 2 :].reshape(q, -1, groups)
-    K, log_det = dampen(S, L)
-    return Level(times_blocks(K, C), K, K.reshape(q, -1) @ S.reshape(q, -1).T), C, log_det
+    if q > 2:
+        K, H, log_det = dampen_by_roots(S, L)
+        E, HC = times_blocks(K, C), times_blocks(H, C)
+    else:
+        K, log_det = dampen(S, L)
+        E = times_blocks(K, C)
+        HC = times_constant(L @ L.T, E)
+    return Level(E, K, K.reshape(q, -1) @ S.reshape(q, -1).T), C, HC, log_det
 
 
 def reduce_chunk(
@@ -57,32 +63,26 @@ def reduce_chunk(
     widths = [len(L) for L in factors]
     left = list(tables)
     for k, L in enumerate(factors):
-        level, C, own = eliminate(left[k], L)
-        G, offset = L @ L.T, 0
+        level, C, HC, own = eliminate(left[k], L)
+        offset = 0
         for j, q in enumerate(widths[k + 1 :]):
-            gone = _outer_products(C, G, level.E, offset, q)
+            gone = _outer_products(C, HC, offset, q)
             left[k + 1 + j] = left[k + 1 + j] - np.add.reduceat(gone, chunk.plan.first[k][j], axis=1)
             offset += q
-        taken += np.einsum("ab,arbs->rs", G, _gram(C, level.E)[:, offset:, :, offset:])
+        for a in range(len(L)):
+            taken += C[a, offset:] @ HC[a, offset:].T
         levels.append(level)
         log_det += own
     return levels, taken, log_det
 
 
-def _gram(C: np.ndarray, E: np.ndarray) -> np.ndarray:
-    """Sum over the groups of the products of all entries of C and E (q, r, g): (q, r, q, r)."""
-    q, r, groups = C.shape
-    return np.asarray((C.reshape(-1, groups) @ E.reshape(-1, groups).T).reshape(q, r, q, r))
-
-
-def _outer_products(C: np.ndarray, G: np.ndarray, E: np.ndarray, offset: int, q: int) -> np.ndarray:
-    """C'G E for q columns of an outer level beside all from there on, packed as that level's table."""
+def _outer_products(C: np.ndarray, HC: np.ndarray, offset: int, q: int) -> np.ndarray:
+    """C'H C for q columns of an outer level beside all from there on, packed as that level's table."""
     triangle, rows = [], []
     for a in range(q):
-        GC = G @ C[:, offset + a]
-        products = GC[0] * E[0, offset:]
+        products = C[0, offset + a] * HC[0, offset:]
         for c in range(1, len(C)):
-            products += GC[c] * E[c, offset:]
+            products += C[c, offset + a] * HC[c, offset:]
         if q == 1:
             return np.asarray(products)
         triangle.append(products[: a + 1])
@@ -150,8 +150,9 @@ def _sum_innermost(
     chunk: Chunk, E: np.ndarray, S_bar: list[np.ndarray], C_bar: list[np.ndarray], weights: np.ndarray
 ) -> np.ndarray:
     """E N E' (q, q) summed over the groups of the innermost level, without N of each."""
-    m, offset = len(weights), 0
-    total = np.einsum("arbs,rs->ab", _gram(E, E)[:, -m:, :, -m:], weights)
+    (q, r, groups), m, offset = E.shape, len(weights), 0
+    flat = E.reshape(-1, groups)
+    total = np.einsum("arbs,rs->ab", (flat @ flat.T).reshape(q, r, q, r)[:, -m:, :, -m:], weights)
     for j, counts in enumerate(chunk.plan.counts[0]):
         dS, dC = S_bar[1 + j].repeat(counts, axis=2), C_bar[1 + j].repeat(counts, axis=2)
         own, rest = slice(offset, offset + len(dS)), slice(offset + len(dS), None)

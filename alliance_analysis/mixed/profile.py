@@ -162,7 +162,7 @@ class _Region:
 
     def _evaluate(self, phi: np.ndarray) -> tuple[float, np.ndarray]:
         with np.errstate(all="ignore"):
-            sigma = float(np.exp(phi[-1]))
+            sigma = np.exp(phi[-1])
             at = deviance(self.problem, phi[:-1], sigma=sigma)
         if not np.isfinite(at.value):
             return FAR, np.zeros(len(phi))
@@ -234,9 +234,10 @@ def _extreme(region: _Region, quantity: Quantity, side: int, reach: float) -> fl
 def _way(region: _Region, quantity: Quantity) -> np.ndarray:
     """Direction of unit length in which the quantity grows; at a variance of zero or a correlation of one, where it has
     no slope, the diagonal of its factor."""
-    direction = region.value(quantity, np.zeros(len(region.best)))[1]
+    best, direction = region.value(quantity, np.zeros(len(region.best)))
     value = region.value(quantity, direction / max(np.linalg.norm(direction), 1e-300))[0]
-    if quantity.kind != "residual" and np.linalg.norm(direction) < FLAT * abs(value):
+    at_zero = quantity.kind == "sd" and np.linalg.norm(direction) < FLAT * value
+    if at_zero or (quantity.kind == "cor" and abs(best) > PERFECT):
         factors = unpack(region.best[:-1], region.problem)
         start = sum(len(f) * (len(f) + 1) // 2 for f in factors[: quantity.term])
         lift = np.zeros(len(region.best))

@@ -38,18 +38,14 @@ def times_constant(M: np.ndarray, C: np.ndarray) -> np.ndarray:
 
 
 def dampen(S: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, float]:
-    """Compute K = (I + S G)^-1 (q, q, g) for S (q, q, g) and G = L L', and log|I + S G| summed over the groups.
+    """Compute K = (I + S G)^-1 (q, q, g) and the sum of log|I + S G|, for S (q, q, g), q <= 2, and G = L L'.
 
     Notes
     -----
-    Two columns: |I + S G| = 1 + tr(S G) + |S| |G| and K = (I + adj(G) adj(S)) / |I + S G|. Beyond two: H = L A^-1 L'
-    with A = I + L'S L, |A| = |I + S G|, and K = I - S H, which loses digits where S G is large: a Newton step K R,
-    R = I - K - S G K, brings them back.
+    Two columns: |I + S G| = 1 + tr(S G) + |S| |G| and K = (I + adj(G) adj(S)) / |I + S G|.
     """
-    q, G = len(L), L @ L.T
-    if q > 2:
-        return _dampen_by_roots(S, L)
-    if q == 1:
+    G = L @ L.T
+    if len(L) == 1:
         det = 1.0 + G[0, 0] * S[0]
         return (1.0 / det)[None], float(np.log(det).sum())
     (a, b), (_, d) = G.tolist()
@@ -60,15 +56,20 @@ def dampen(S: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, float]:
     return (sums[:4] / det).reshape(S.shape), float(np.log(det).sum())
 
 
-def _dampen_by_roots(S: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, float]:
+def dampen_by_roots(S: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Compute K, H = G K and the sum of log|I + S G| for any q; H keeps the digits that K loses where S G is large.
+
+    Notes
+    -----
+    A = I + L'S L, |A| = |I + S G|, H = L A^-1 L', K = I - S H.
+    """
     A = _both_sides(L.T, S)
     _add_identity(A)
     inverse, d = _invert(A)
-    K = -times_blocks(S, _both_sides(L, inverse))
+    H = _both_sides(L, inverse)
+    K = -times_blocks(S, H)
     _add_identity(K)
-    rest = -K - times_blocks(S, times_constant(L @ L.T, K))
-    _add_identity(rest)
-    return K + times_blocks(K, rest), float(np.log(np.prod(d, axis=0)).sum())
+    return K, H, float(np.log(np.prod(d, axis=0)).sum())
 
 
 def _add_identity(A: np.ndarray) -> None:

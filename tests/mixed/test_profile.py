@@ -122,6 +122,31 @@ def test_limits_are_where_the_refitted_deviance_has_risen_to_the_quantile(arms: 
     assert best.fun + 2 * fit.log_lik == pytest.approx(chi2.ppf(0.95, 1), abs=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::alliance_analysis.errors.FitWarning")
+def test_a_perfect_correlation_has_its_other_limit_where_the_deviance_has_risen(arms: pd.DataFrame) -> None:
+    rng = np.random.default_rng(16)
+    effect = 2 * rng.standard_normal(45)[arms["client"]]
+    frame = arms.assign(y=effect * (1 - 0.2 * arms["time"]) + 2 * rng.standard_normal(len(arms)))
+    fit = fit_mixed("y ~ time + (time | client)", frame, criterion="ML")
+    found = fit.profile(["cor_time.(Intercept)|client"]).iloc[0]
+    assert found["estimate"] == pytest.approx(-1)
+    assert found["conf_low"] == -1
+    X, y, time = fit.design.X, fit.design.y, frame["time"].to_numpy()
+    same = arms["client"].to_numpy()[:, None] == arms["client"].to_numpy()
+
+    def deviance(log_sd: np.ndarray) -> float:
+        a, b, sigma = np.exp(log_sd)
+        cross = found["conf_high"] * a * b
+        V = same * (a**2 + cross * (time[:, None] + time) + b**2 * np.outer(time, time)) + sigma**2 * np.eye(len(y))
+        root = np.linalg.cholesky(V)
+        white = np.linalg.solve(root, np.column_stack([X, y]))
+        rest = white[:, -1] - white[:, :-1] @ np.linalg.lstsq(white[:, :-1], white[:, -1], rcond=None)[0]
+        return 2 * np.log(np.diagonal(root)).sum() + rest @ rest + len(y) * np.log(2 * np.pi)
+
+    best = minimize(deviance, np.log([2, 0.4, 2]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-5})
+    assert best.fun + 2 * fit.log_lik == pytest.approx(chi2.ppf(0.95, 1), abs=1e-3)
+
+
 def test_a_fit_that_did_not_converge_has_no_limits(arms: pd.DataFrame) -> None:
     fit = fit_mixed("y ~ time + (1 | client)", arms)
     stuck = replace(fit, solution=replace(fit.solution, converged=False))
