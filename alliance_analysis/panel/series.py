@@ -125,18 +125,12 @@ def read_series(
     _check_columns(sessions, names, [*keys, v.SESSION, *([cluster] if cluster else [])])
     numbers = _numbers(sessions, names)
     client, session = _positions(sessions, keys)
-    _check_shift(names, shift or {})
-    moved = np.array([int((shift or {}).get(name, 0)) for name in names])
+    moved = _read_shift(names, shift or {})
     known = np.isfinite(numbers)
     place = session[:, None] + moved
     if not known.any():
         raise ModelError(f"fit_panel_var: {', '.join(names)} hold no rating at all. Check the study file.")
-    first, last = int(place[known].min()), int(place[known].max())
-    if last - first + 1 > MOST_OCCASIONS:
-        raise ModelError(
-            f"fit_panel_var: session runs from {first} to {last}; a panel VAR spans at most {MOST_OCCASIONS} sessions. "
-            "Check session for dates and typing errors."
-        )
+    first, last = _span(place[known])
     cells = np.where(known, (place - first) * len(names) + np.arange(len(names)), -1)
     used = np.flatnonzero(known.any(axis=1))
     codes, client_used = np.unique(client[used], return_inverse=True)
@@ -162,12 +156,25 @@ def read_series(
     return series
 
 
-def _check_shift(names: list[str], shift: Mapping[str, int]) -> None:
+def _span(places: np.ndarray) -> tuple[int, int]:
+    """First and last occasion of any rating."""
+    first, last = int(places.min()), int(places.max())
+    if last - first + 1 > MOST_OCCASIONS:
+        raise ModelError(
+            f"fit_panel_var: session runs from {first} to {last}; a panel VAR spans at most {MOST_OCCASIONS} sessions. "
+            "Check session for dates and typing errors."
+        )
+    return first, last
+
+
+def _read_shift(names: list[str], shift: Mapping[str, int]) -> np.ndarray:
+    """Sessions (K,) by which each series is moved."""
     for name, steps in shift.items():
         if name not in names:
             raise ModelError(f"fit_panel_var: shift names {name!r}, which is no series; they are {', '.join(names)}.")
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
             raise ModelError(f"fit_panel_var: shift of {name} must be a whole number of sessions, got {steps!r}.")
+    return np.array([int(shift.get(name, 0)) for name in names])
 
 
 def _check_columns(sessions: pd.DataFrame, columns: list[str], keys: list[str]) -> None:
