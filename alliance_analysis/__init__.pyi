@@ -86,6 +86,7 @@ from .report.statements import state_variance_shares as state_variance_shares
 from .report.text import METRIC_BIAS as METRIC_BIAS
 from .report.text import METRIC_PANEL as METRIC_PANEL
 from .report.text import METRIC_RELIABILITY as METRIC_RELIABILITY
+from .report.text import METRIC_STRUCTURES as METRIC_STRUCTURES
 from .report.text import METRIC_WITHIN as METRIC_WITHIN
 from .report.text import describe_attendance as describe_attendance
 from .report.text import describe_binned as describe_binned

@@ -93,11 +93,16 @@ def basis_note(glance: pd.DataFrame) -> str:
         else ""
     )
     how = [str(row["criterion"])] if "criterion" in row else []
-    how += [_DF_METHODS[row["df_method"]]] if row.get("df_method") in _DF_METHODS else []
+    basis = f" ({row['df_basis']})" if row.get("df_basis") in _NOTABLE_BASES and row["df_method"] != "normal" else ""
+    how += [_DF_METHODS[row["df_method"]] + basis] if row.get("df_method") in _DF_METHODS else []
     how += [f"Standard errors: {row['se_method']}"] if "se_method" in row else []
     return f"{', '.join(sizes)}{lost}.{' ' + '; '.join(how) + '.' if how else ''}" if sizes else ""
 
 
+_NOTABLE_BASES = (
+    "calibrated by simulation",
+    "at the boundary",
+)  # of df that no other program, or no theory, vouches for
 _DF_METHODS = {
     "satterthwaite": "df by Satterthwaite",
     "kenward-roger": "standard errors and df by Kenward and Roger",

@@ -20,6 +20,11 @@ METRIC_PANEL = (
     "standardised slope. Random slopes: each client has an own course over time. Without any time term two series that "
     "both change over treatment go together for that reason alone."
 )
+METRIC_STRUCTURES = (
+    "Standardised within clients, as above. Intervals by Satterthwaite's df; under an AR(1) residual and under unequal "
+    "variances no other program has df to compare with: these are calibrated by simulation. AIC compares the "
+    "structures of one model."
+)
 METRIC_BIAS = (
     "In standard deviations of the deviations from a client's level and trend; the slopes above are in observed "
     "within-client standard deviations, which contain the trend. Rejected: share of simulated studies whose 95 percent "

@@ -338,3 +338,17 @@ def test_estimates_say_on_whom_they_rest_and_how_they_were_made():
         "40 clients. Standard errors: therapist jackknife."
     )
     assert basis_note(pd.DataFrame([{"converged": True}])) == ""
+
+
+@pytest.mark.parametrize(
+    ("df_method", "df_basis", "end"),
+    [
+        ("satterthwaite", "regular", "df by Satterthwaite."),
+        ("satterthwaite", "calibrated by simulation", "df by Satterthwaite (calibrated by simulation)."),
+        ("kenward-roger", "at the boundary", "standard errors and df by Kenward and Roger (at the boundary)."),
+        ("normal", "at the boundary", "normal quantiles."),
+    ],
+)
+def test_df_that_nothing_vouches_for_are_labelled(df_method, df_basis, end):
+    fit = pd.DataFrame([{"n_obs": 90, "criterion": "REML", "df_method": df_method, "df_basis": df_basis}])
+    assert basis_note(fit) == f"90 sessions. REML; {end}"
