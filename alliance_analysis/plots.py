@@ -160,7 +160,10 @@ def plot_estimates(
     label : str
         What the horizontal axis shows, with its unit.
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = _axes(ax, height=1.1 + 0.42 * len(table))
+    ax.xaxis.set_major_locator(MaxNLocator(5))  # long row names leave a narrow panel: more labels would run together
     middle, low, high = (table[name].to_numpy(float) for name in columns)
     y = np.arange(len(table))
     ax.axvline(0, color=GREY, linewidth=1)

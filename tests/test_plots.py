@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -128,3 +129,13 @@ def test_fewer_than_twenty_therapists_are_not_drawn_and_the_figure_says_so(n, dr
 def test_effects_are_drawn_on_a_given_axes(sessions):
     ax = plots.plot_attendance(sessions)
     assert plots.plot_effects(effects(24), ax=ax) is ax
+
+
+def test_axis_labels_of_estimates_do_not_run_together_beside_long_names():
+    table = pd.DataFrame({"term": ["raw values, earlier symptoms, first values"], "estimate": [-0.1]})
+    ax = plots.plot_estimates(table.assign(conf_low=-0.2, conf_high=0.0))
+    ax.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    shown = [box for box in boxes if ax.bbox.x0 - 1 <= (box.x0 + box.x1) / 2 <= ax.bbox.x1 + 1]
+    assert len(shown) >= 3
+    assert all(left.x1 < right.x0 for left, right in pairwise(shown))
