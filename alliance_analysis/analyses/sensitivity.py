@@ -88,7 +88,7 @@ def _variants(with_therapists: bool) -> list[_Variant]:
     offered = [
         _Variant("clients", _INTERCEPT),
         _Variant("clients and therapists", f"{_INTERCEPT} + {_THERAPIST}", needs_therapist=True),
-        _Variant("and slopes of time", f"{_SLOPE} + {_THERAPIST}", needs_therapist=True),
+        _Variant("clients, therapists, slopes of time", f"{_SLOPE} + {_THERAPIST}", needs_therapist=True),
         _Variant("clients and slopes of time", _SLOPE),
         _Variant("clients, AR(1) residual", _INTERCEPT, AR1(time=v.SESSION, by=keys)),
         _Variant("clients, unequal variance early and late", _INTERCEPT, ByGroup(PERIOD)),

@@ -22,7 +22,7 @@ TIMING = Timing(1, "lagged", "")
 COLUMNS = [
     "model", "random_structure", "standardised", "conf_low", "conf_high", "n_sessions", "n_clients", "aic", "note",
 ]  # fmt: skip
-PLAIN, THERAPISTS, BOTH = "clients", "clients and therapists", "and slopes of time"
+PLAIN, THERAPISTS, BOTH = "clients", "clients and therapists", "clients, therapists, slopes of time"
 SLOPES, SERIAL, UNEQUAL = (
     "clients and slopes of time",
     "clients, AR(1) residual",
