@@ -248,7 +248,7 @@ def _refuse_folder(folder: str, *, overwrite: bool) -> None:
 @app.command()
 def validate(
     simulate_again: Annotated[
-        bool, typer.Option("--simulate", help="Run the simulations again as well (about an hour).")
+        bool, typer.Option("--simulate", help="Run the simulations again as well (an hour or more).")
     ] = False,
 ) -> None:
     """Refit every golden case, hold each number against R's, and write docs/validation.md (from a checkout)."""
