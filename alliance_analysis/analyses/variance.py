@@ -76,7 +76,7 @@ class VarianceShares:
 
     def glance(self) -> pd.DataFrame:
         """Describe the fit in one row; `se_method` says where the intervals come from."""
-        table = self.fit.glance().drop(columns="df_method", errors="ignore")
+        table = self.fit.glance().drop(columns=["df_method", "df_basis"], errors="ignore")  # shares have no df
         draws = 0 if self.bootstrap is None else len(self.bootstrap.draws)
         return table.assign(se_method=f"parametric bootstrap, {draws} draws, percentile intervals")
 

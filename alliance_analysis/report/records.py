@@ -93,16 +93,18 @@ def basis_note(glance: pd.DataFrame) -> str:
         else ""
     )
     how = [str(row["criterion"])] if "criterion" in row else []
-    basis = f" ({row['df_basis']})" if row.get("df_basis") in _NOTABLE_BASES and row["df_method"] != "normal" else ""
-    how += [_DF_METHODS[row["df_method"]] + basis] if row.get("df_method") in _DF_METHODS else []
+    how += [_DF_METHODS[row["df_method"]] + _df_warning(row)] if row.get("df_method") in _DF_METHODS else []
     how += [f"Standard errors: {row['se_method']}"] if "se_method" in row else []
     return f"{', '.join(sizes)}{lost}.{' ' + '; '.join(how) + '.' if how else ''}" if sizes else ""
 
 
-_NOTABLE_BASES = (
-    "calibrated by simulation",
-    "at the boundary",
-)  # of df that no other program, or no theory, vouches for
+def _df_warning(glance: pd.Series) -> str:
+    """Name the basis of df that no other program, or no theory, vouches for."""
+    notable = glance["df_method"] != "normal" and glance.get("df_basis") in _NOTABLE_BASES
+    return f" ({glance['df_basis']})" if notable else ""
+
+
+_NOTABLE_BASES = ("calibrated by simulation", "at the boundary")
 _DF_METHODS = {
     "satterthwaite": "df by Satterthwaite",
     "kenward-roger": "standard errors and df by Kenward and Roger",

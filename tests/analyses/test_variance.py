@@ -105,3 +105,9 @@ def test_several_measures_stand_in_their_order_and_none_is_an_empty_table(shares
     table = compare_therapist_variance([shares, shares])
     assert table["measure"].tolist() == ["symptoms", "symptoms"]
     assert list(compare_therapist_variance([]).columns) == list(table.columns)
+
+
+def test_shares_say_that_their_intervals_are_drawn_and_nothing_of_df():
+    glance = fit_variance_shares(flat(), "symptoms", "linear", n_bootstrap=5).glance()
+    assert glance["se_method"].tolist() == ["parametric bootstrap, 5 draws, percentile intervals"]
+    assert not [name for name in glance if name.startswith("df_")]

@@ -352,3 +352,8 @@ def test_estimates_say_on_whom_they_rest_and_how_they_were_made():
 def test_df_that_nothing_vouches_for_are_labelled(df_method, df_basis, end):
     fit = pd.DataFrame([{"n_obs": 90, "criterion": "REML", "df_method": df_method, "df_basis": df_basis}])
     assert basis_note(fit) == f"90 sessions. REML; {end}"
+
+
+def test_a_table_without_df_has_no_word_on_them():
+    boundary = pd.DataFrame([{"n_obs": 90, "criterion": "REML", "df_basis": "at the boundary"}])
+    assert basis_note(boundary) == "90 sessions. REML."
