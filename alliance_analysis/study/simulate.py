@@ -140,7 +140,22 @@ def _stationary_pair(
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """Sizes and measurement scales of a simulated study (CORE-10 sums, WAI-SR means; sizes as in the literature)."""
+    """Sizes and measurement scales of a simulated study (CORE-10 sums, WAI-SR means; sizes as in the literature).
+
+    The more the raters differ, the more symptoms, in points of the sum per squared point of the ratings::
+
+        symptoms_(t+1) = ... + congruence_within  (D_t^2 - mean D^2)          D_t = therapist's - client's deviation
+        symptoms_post  = ... + congruence_between (M^2 - slope (C - mean C))  M = client's mean C - therapist's mean
+
+    Deviations and means are of the ratings before rounding, over sessions 1 to `n_sessions`. The within part enters
+    the symptoms of the next session only: neither the series nor the end state carries it on. Therapists follow a
+    client by less than one for one, so that M grows with C and M^2 alone would take from the alliance its relation to
+    the end state; `slope`, that of M^2 on C, gives it back.
+
+    A response surface over both ratings, each around one common value, has ``a4 = 4 congruence``. The squares add
+    nothing to ``a1``, ``a2`` and ``a3``; ``a1`` and ``a3`` hold what the client's rating does by itself, `slope`
+    included.
+    """
 
     n_clients: int = 240
     n_therapists: int = 24
@@ -156,6 +171,8 @@ class StudyDesign:
     rater_bias: float = -0.25
     rater_truth_force_within: float = 0.45
     rater_truth_force_between: float = 0.55
+    congruence_within: float = 4.0
+    congruence_between: float = 8.0
     burnout_on_alliance: float = -0.10
     arm_on_alliance: float = 0.10
     dropout_hazard: float = 0.025
@@ -222,16 +239,23 @@ def simulate_study(
     >>> simulate_study(1, StudyDesign(n_clients=6, n_therapists=2, n_sessions=4)).clients.shape
     (6, 11)
     """
-    design = design or StudyDesign()
+    return _draw_study(seed, design or StudyDesign(), series)[0]
+
+
+def _draw_study(
+    seed: int, design: StudyDesign, series: SeriesParameters
+) -> tuple[SimulatedStudy, dict[str, np.ndarray]]:
+    """Return the study and the scores before rounding that lie behind it."""
     rng = np.random.default_rng(seed)
     therapists = _draw_therapists(design, rng)
     clients = _draw_clients(design, rng)
     latent = _draw_latent(design, series, therapists, clients, rng)
+    latent |= _add_congruence(design, latent["alliance_client"], latent["alliance_therapist"])
     attended = _draw_attendance(design, clients, latent["alliance_level"], rng)
     sessions = _session_table(design, therapists, clients, latent, attended, rng)
     table = _client_table(clients, latent, attended, rng)
     truth = {"seed": seed, "series": asdict(series), "design": asdict(design)}
-    return SimulatedStudy(sessions, table, truth)
+    return SimulatedStudy(sessions, table, truth), latent
 
 
 def simulate_population_r(
@@ -252,8 +276,7 @@ def simulate_population_r(
         `r` (alliance at sessions 3 to 5 with symptoms at the end), `r_given_baseline`, `r_given_change_so_far`
         (symptoms at sessions 1 and at 3 to 5 held constant), rounded to 2 decimals.
     """
-    crowd = replace(design, n_clients=n_clients, n_therapists=max(1, n_clients // 10))
-    study = simulate_study(seed, crowd, series)
+    study = simulate_study(seed, _crowd(design, n_clients), series)
     sessions = study.sessions.astype({v.SYMPTOMS: float})
     early = sessions[sessions[v.SESSION].between(3, 5)].groupby(v.CLIENT)[[v.ALLIANCE_CLIENT, v.SYMPTOMS]].mean()
     table = pd.DataFrame(
@@ -270,6 +293,77 @@ def simulate_population_r(
 
 
 _POPULATION_SETS = (["alliance", "end"], ["alliance", "end", "baseline"], ["alliance", "end", "baseline", "so_far"])
+
+
+def simulate_population_agreement(
+    design: StudyDesign, series: SeriesParameters, n_clients: int = 40_000, seed: int = 0
+) -> dict[str, float]:
+    """Return how the population's raters agree, from a very large simulated sample, in points of the ratings.
+
+    Parameters
+    ----------
+    design, series : StudyDesign, SeriesParameters
+    n_clients : int
+        The Monte Carlo error is about ``1 / sqrt(n_clients)`` at the level of clients, less within them.
+    seed : int
+
+    Returns
+    -------
+    dict
+        Rounded to 2 decimals, the two of congruence exact.
+
+        - `directional_bias`: the therapist's minus the client's rating, mean of the clients' means.
+        - `truth_force_within`, `correlation_within`: slope of the therapist's deviations on the client's, and their
+          correlation.
+        - `truth_force_between`: slope of the therapist's mean for a client on the client's mean.
+        - `correlation_between`: of the clients' latent means over all sessions of the design.
+        - `congruence_within_a4`, `congruence_between_a4`: curvature of the response surface along the line of
+          incongruence, four times the design's coefficient.
+
+    Notes
+    -----
+    Bias, truth forces and `correlation_within` come from the sessions that both rated, as they stand in the file:
+    rounded to the instrument's steps, the means those of these sessions. Where another reading gives another value:
+
+    - the bias is not `StudyDesign.rater_bias`, which holds for a client at `StudyDesign.alliance_mean`: the alliance
+      grows and the therapist follows by less, so that the bias is further from zero late in therapy, for clients who
+      stay, and with equal weight per session instead of per client;
+    - the truth forces are a little smaller than the design's, as rounding of the client's rating attenuates them; the
+      one between also takes in some of the one within, as means of few sessions hold chance deviations;
+    - `correlation_within` holds the common course over the sessions; around each client's own course it is smaller;
+    - `correlation_between` holds what clients of one therapist share, and is no correlation of means of few ratings;
+    - the two `a4` are those of the ratings before rounding, over all sessions of the design. Within, an estimate from
+      the file's ratings is expected nearly a tenth lower, as rounding blurs the difference. Between, it is exact for
+      clients with every session; fewer sessions blur it by up to a fifth, and dropout that depends on the alliance
+      bends the surface a little by itself.
+    """
+    study, latent = _draw_study(seed, _crowd(design, n_clients), series)
+    ratings = study.sessions[[v.CLIENT, v.ALLIANCE_CLIENT, v.ALLIANCE_THERAPIST]].dropna()
+    means = ratings.groupby(v.CLIENT).mean()
+    raters = list(means)
+    within = ratings[raters] - means.loc[ratings[v.CLIENT]].to_numpy()
+    latent_means = [latent[rater].mean(axis=1) for rater in raters]
+    simulated = {
+        "directional_bias": (means[v.ALLIANCE_THERAPIST] - means[v.ALLIANCE_CLIENT]).mean(),
+        "truth_force_within": _slope(within),
+        "truth_force_between": _slope(means),
+        "correlation_within": within.corr().iloc[0, 1],
+        "correlation_between": np.corrcoef(latent_means)[0, 1],
+    }
+    return {name: round(float(value), 2) for name, value in simulated.items()} | {
+        "congruence_within_a4": 4 * design.congruence_within,
+        "congruence_between_a4": 4 * design.congruence_between,
+    }
+
+
+def _slope(pair: pd.DataFrame) -> float:
+    """Return the least-squares slope of the second column on the first."""
+    covariance = pair.cov().to_numpy()
+    return covariance[0, 1] / covariance[0, 0]
+
+
+def _crowd(design: StudyDesign, n_clients: int) -> StudyDesign:
+    return replace(design, n_clients=n_clients, n_therapists=max(1, n_clients // 10))
 
 
 def _draw_therapists(design: StudyDesign, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -329,6 +423,21 @@ def _draw_latent(
     }
 
 
+def _add_congruence(design: StudyDesign, client: np.ndarray, therapist: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what disagreement adds to the symptoms of each session, (n_clients, n_sessions), and at the end, (n,).
+
+    It draws nothing, so that all else of a study is the same with and without it.
+    """
+    gap, level = client - therapist, client.mean(axis=1)
+    mean_gap = gap.mean(axis=1)
+    squared = (gap - mean_gap[:, None]) ** 2
+    sessions = np.zeros_like(gap)  # nothing went before session 1
+    sessions[:, 1:] = design.congruence_within * (squared[:, :-1] - squared.mean())
+    slope = 2 * mean_gap.mean() * (1 - design.rater_truth_force_between)  # of the squared gap on the client's mean
+    end = design.congruence_between * (mean_gap**2 - slope * (level - level.mean()))
+    return {"incongruence": sessions, "incongruence_end": end}
+
+
 def _draw_attendance(
     design: StudyDesign, clients: dict[str, np.ndarray], alliance_level: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
@@ -362,6 +471,7 @@ def _session_table(
 ) -> pd.DataFrame:
     i, t = np.nonzero(attended["observed"])
     who = clients["therapist"][i]
+    symptoms = (latent["symptoms"] + latent["incongruence"])[i, t]
     monday = np.datetime64("2021-01-04")
     table = {
         v.CLIENT: _names("c", i, design.n_clients),
@@ -371,7 +481,7 @@ def _session_table(
         v.MODALITY: np.where(
             rng.random(i.size) < np.where(clients["online"][i] < 0.35, 0.85, 0.10), "online", "in_person"
         ),
-        v.SYMPTOMS: _missing(np.clip(np.rint(latent["symptoms"][i, t]), 0, 40), design.missing_ratings, rng),
+        v.SYMPTOMS: _missing(np.clip(np.rint(symptoms), 0, 40), design.missing_ratings, rng),
         "burnout": np.round(np.clip(2.5 + 0.8 * therapists["burnout"][who], 0, 6), 1),
         "self_care": np.round(np.clip(3.5 + 0.6 * therapists["self_care"][who], 1, 5), 1),
     }
@@ -401,12 +511,13 @@ def _client_table(
     end = latent["symptoms"][rows, attended["last"] - 1]
     early = latent["alliance_level"][:, :3].mean(axis=1)
     satisfied = 20 - 0.5 * (latent["symptoms"][:, 0] - 20)
+    post = end + 1.5 * rng.standard_normal(n) + latent["incongruence_end"]
     table = {
         v.CLIENT: _names("c", rows, n),
         v.CONDITION: np.where(clients["arm"] == 1, "alliance_feedback", "usual_care"),
         v.STATUS: attended["status"],
         v.PLANNED_SESSIONS: clients["planned"],
-        v.SYMPTOMS + v.POST: _missing(np.clip(np.rint(end + 1.5 * rng.standard_normal(n)), 0, 40), 0.15, rng),
+        v.SYMPTOMS + v.POST: _missing(np.clip(np.rint(post), 0, 40), 0.15, rng),
         "life_satisfaction_baseline": np.clip(np.rint(satisfied + 4 * rng.standard_normal(n)), 5, 35),
         "life_satisfaction_post": _missing(
             np.clip(np.rint(20 - 0.5 * (end - 20) + 4 * rng.standard_normal(n)), 5, 35), 0.15, rng
@@ -438,9 +549,17 @@ def _missing(values: np.ndarray, share: float, rng: np.random.Generator) -> np.n
 
 
 def simulate_example(seed: int = 1) -> SimulatedStudy:
-    """Simulate the example study: `simulate_study` with its defaults, the population's correlations in its truth."""
+    """Simulate the example study: `simulate_study` with its defaults, the population's values in its truth.
+
+    Beside what made the study, the truth holds `early_alliance` (`simulate_population_r`) and `agreement`
+    (`simulate_population_agreement`).
+    """
     study = simulate_study(seed)
-    return replace(study, truth={**study.truth, "early_alliance": simulate_population_r(StudyDesign(), EXAMPLE_SERIES)})
+    population = {
+        "early_alliance": simulate_population_r(StudyDesign(), EXAMPLE_SERIES),
+        "agreement": simulate_population_agreement(StudyDesign(), EXAMPLE_SERIES),
+    }
+    return replace(study, truth={**study.truth, **population})
 
 
 def write_simulated(study: SimulatedStudy, folder: Path) -> None:
