@@ -12,6 +12,7 @@ from alliance_analysis.study.keys import Keys, is_number
 from alliance_analysis.study.measure import Measure, build_measure
 from alliance_analysis.study.problems import Problem, nearest, show
 from alliance_analysis.study.vocabulary import (
+    ALLIANCE,
     BETWEEN,
     CLIENT,
     COLLECTED,
@@ -22,6 +23,7 @@ from alliance_analysis.study.vocabulary import (
     MODALITY,
     PHASE,
     PLANNED_SESSIONS,
+    RATERS,
     SESSION,
     STATUS,
     SUBSCALES,
@@ -32,12 +34,13 @@ from alliance_analysis.study.vocabulary import (
 from alliance_analysis.study.yamlfile import KeyPath, read_yaml
 
 TOP_KEYS = (
-    "study", "data", "clients", "missing", "columns", "repeated_client_ids", "measures", "plan", "report",
+    "study", "data", "clients", "missing", "columns", "raters", "repeated_client_ids", "measures",
+    "plan", "report",
 )  # fmt: skip
 STUDY_KEYS = ("title", "source", "simulated", "ethics")
 MEASURE_KEYS = (
     "instrument", "label", "column", "items", "reverse", "min_answered", "range", "score", "higher_is_worse",
-    "collected", "recall_days", "centred",
+    "collected", "recall_days", "centred", "rater", "shared_items",
 )  # fmt: skip
 PLAN_KEYS = ("primary", "sesoi", "hypotheses")
 REPORT_KEYS = ("min_cell", "max_gap_days")
@@ -53,6 +56,22 @@ _CAUSES = {"range": ("instrument",), "higher_is_worse": ("instrument",), "revers
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DERIVED = re.compile(rf"({WITHIN}|{BETWEEN}|{BETWEEN}_\w+|_lag\d+|{FIRST}|{DETRENDED})$")
+
+
+@dataclass(frozen=True)
+class Raters:
+    """Who rated, in files with one row per rating.
+
+    Attributes
+    ----------
+    column : str
+        The file's column that says who rated; "" when the study file names it wrongly, which has been told.
+    words : dict
+        "client", "therapist" or "observer" -> the word that stands for it in that column.
+    """
+
+    column: str
+    words: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,8 @@ class Definition:
         Codes that stand for a missing value.
     columns : dict
         Contract name -> the file's column.
+    raters : Raters or None
+        Who rated, where the files have one row per rating; None: one row per session.
     repeated_client_ids : str or None
         "same_person" or "different_people".
     measures : dict
@@ -100,6 +121,7 @@ class Definition:
     clients: str | None
     missing: tuple[float | str, ...]
     columns: dict[str, str]
+    raters: Raters | None
     repeated_client_ids: str | None
     measures: dict[str, Measure]
     plan: dict[str, Any]
@@ -130,6 +152,7 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
     keys.only(("plan",), PLAN_KEYS)
     keys.only(("report",), REPORT_KEYS)
     gap = keys.number(("report", "max_gap_days"), None, low=1, whole=True)
+    raters = _raters(keys)
     definition = Definition(
         path=path,
         title=keys.text(("study", "title")) or path.stem,
@@ -140,8 +163,9 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
         clients=keys.text(("clients",)),
         missing=_missing_codes(keys),
         columns=_columns(keys),
+        raters=raters,
         repeated_client_ids=keys.choice(("repeated_client_ids",), REPEATED),
-        measures=_measures(keys),
+        measures=_measures(keys, raters),
         plan=_plan(keys),
         min_cell=int(keys.number(("report", "min_cell"), 5, low=1, whole=True) or 5),
         max_gap_days=None if gap is None else int(gap),
@@ -201,6 +225,28 @@ def _columns(keys: Keys) -> dict[str, str]:
     return columns
 
 
+def _raters(keys: Keys) -> Raters | None:
+    """Return who rated; an empty column where the study file means to say it but does not."""
+    path = ("raters",)
+    keys.only(path, ("column", *RATERS))
+    if not keys.has(path) or path in keys.told:
+        return Raters("", {}) if path in keys.told else None
+    column = keys.text((*path, "column"))
+    words = {rater: word for rater in RATERS if (word := keys.text((*path, rater)))}
+    if column is None and (*path, "column") not in keys.told:
+        text = "is missing; name the column that says who rated, for example `column: Role`."
+        keys.wrong((*path, "column"), text)
+    if not words and not keys.told & {(*path, rater) for rater in RATERS}:
+        text = "names nobody who rated; allowed are {}. Add for each the word in that column, such as `client: Client`."
+        keys.wrong(path, text.format(", ".join(RATERS)))
+    first: dict[str, str] = {}
+    for rater, word in words.items():
+        if word in first:
+            keys.wrong((*path, rater), f"and {first[word]} are both {show(word)}. Give each its own word.")
+        first.setdefault(word, rater)
+    return Raters(column or "", words)
+
+
 def _misspelt(name: str) -> str:
     if name in CONTRACT_COLUMNS:
         return ""
@@ -235,7 +281,7 @@ def _plan(keys: Keys) -> dict[str, Any]:
     return plan
 
 
-def _measures(keys: Keys) -> dict[str, Measure]:
+def _measures(keys: Keys, raters: Raters | None) -> dict[str, Measure]:
     measures: dict[str, Measure] = {}
     for name in keys.mapping(("measures",)):
         path = ("measures", name)
@@ -244,7 +290,7 @@ def _measures(keys: Keys) -> dict[str, Measure]:
             keys.wrong(path, reason)
             continue
         keys.only(path, MEASURE_KEYS)
-        measures[name] = _measure(keys, name)
+        measures[name] = _measure(keys, name, raters)
     for name, measure in measures.items():
         # a subscale is filled in together with its scale
         scale = measures.get(name.rpartition("_")[0])
@@ -253,7 +299,25 @@ def _measures(keys: Keys) -> dict[str, Measure]:
     return measures
 
 
-def _measure(keys: Keys, name: str) -> Measure:
+def _rater(keys: Keys, name: str, raters: Raters | None) -> str | None:
+    """Return who fills in a measure; None where the files have one row per session and it does not matter."""
+    path = ("measures", name, "rater")
+    stated = keys.choice(path, RATERS)
+    if raters is None:
+        if stated:
+            text = (
+                "needs the column that says who rated. Add `raters: {column: …, client: …, therapist: …}` to study.yml."
+            )
+            keys.wrong(path, text)
+        return None
+    ratings = zip(RATERS, ALLIANCE, strict=True)
+    named = next((who for who, rating in ratings if f"{name}_".startswith(f"{rating}_")), None)
+    if stated and named and stated != named:
+        keys.wrong(path, f"is {stated}, but the name says {named}. Delete `rater:`, or rename the measure.")
+    return named or stated or RATERS[0]
+
+
+def _measure(keys: Keys, name: str, raters: Raters | None) -> Measure:
     path = ("measures", name)
     instrument = keys.text((*path, "instrument"))
     recall = keys.number((*path, "recall_days"), None, low=0, whole=True)
@@ -273,6 +337,8 @@ def _measure(keys: Keys, name: str) -> Measure:
             "collected": keys.choice((*path, "collected"), COLLECTED),
             "recall_days": None if recall is None else int(recall),
             "centred": bool(keys.flag((*path, "centred"), False)),
+            "rater": _rater(keys, name, raters),
+            "shared_items": keys.flag((*path, "shared_items"), None),
         },
     )
     for key, text in complaints:

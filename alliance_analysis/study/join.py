@@ -20,8 +20,9 @@ def key_problems(part: Part) -> list[Problem]:
     for name in (CLIENT, SESSION):
         if name not in part.frame:
             found.append(no_column(part, name))
-    keys = [name for name in KEYS if name in part.frame]
-    if {CLIENT, SESSION} <= set(keys) and (text := repeated_keys(part.frame[keys], part.rows, "session")):
+    if {CLIENT, SESSION} <= set(part.frame) and (
+        text := repeated_keys(unit_keys(part), part.rows, one_row_per(part, SESSION))
+    ):
         found.append(Problem(file, SESSION, text))
     return found
 
@@ -31,7 +32,27 @@ def no_column(part: Part, name: str) -> Problem:
     columns = [show(column) for column in part.table.frame.columns]
     has = ", ".join([*columns[:8], *(["…"] if len(columns) > 8 else [])])
     text = f"there is no such column; the file has {has}. Add `{name}: its name` under `columns:` in study.yml."
+    if name == SESSION:
+        row = one_row_per(part, *dyad_of(part))
+        text += f" None is needed where every file has one row per {row}: the data are then one time point."
     return Problem(part.table.name, name, text)
+
+
+def unit_keys(part: Part) -> pd.DataFrame:
+    """Return the keys of which no two rows of a file may have the same: with the rater in one row per rating."""
+    keys = part.frame[[name for name in KEYS if name in part.frame]]
+    return keys if part.raters is None else keys.assign(rater=part.raters)
+
+
+def one_row_per(part: Part, *words: str) -> str:
+    """Return what one row of a file stands for: the words given, and the rater where each row is a rating."""
+    *others, last = (*words, *([] if part.raters is None else ["rater"]))
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def dyad_of(part: Part) -> tuple[str, ...]:
+    """Return the words for a dyad: the client, and the therapist where therapists have ids."""
+    return tuple(name for name in (CLIENT, THERAPIST) if name in part.frame) or (CLIENT,)
 
 
 def repeated_keys(keys: pd.DataFrame, rows: np.ndarray, unit: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from alliance_analysis.study.instruments import INSTRUMENTS, Instrument, find_instrument
@@ -50,6 +50,10 @@ class Measure:
         In score points; only when the score has the instrument's own metric.
     labelled : bool
         Whether the study file states the label; such a label stands on axes instead of the instrument.
+    rater : {"client", "therapist", "observer"} or None
+        Whose rows hold it, where the files have one row per rating.
+    shared_items : bool or None
+        Whether the study file says that other raters rate the same items; None: it says nothing.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Measure:
     cut_off: float | None = None
     reliable_change: float | None = None
     labelled: bool = False
+    rater: str | None = None
+    shared_items: bool | None = None
 
     @property
     def unit(self) -> str:
@@ -135,6 +141,8 @@ def build_measure(
         cut_off=known.cut_off if known and own_metric else None,
         reliable_change=known.reliable_change if known and own_metric else None,
         labelled=bool(stated["label"]),
+        rater=stated["rater"],
+        shared_items=stated["shared_items"],
     )
     notes = []
     if instrument and known is None:
@@ -166,7 +174,153 @@ def subscale_measure(measure: Measure, subscale: str, items: tuple[str, ...]) ->
         item_low=measure.item_low,
         item_high=measure.item_high,
         labelled=measure.labelled,
+        rater=measure.rater,
+        shared_items=measure.shared_items,
     )
+
+
+def tag_items(measure: Measure) -> Measure:
+    """Return the measure with its items named by rater too: in the joined sessions both raters' answers are columns.
+
+    Examples
+    --------
+    >>> bond = Measure("bond", None, "Bond", 1, 5, False, None, None, False, "mean", None, ("w1",), rater="therapist")
+    >>> tag_items(bond).items
+    ('therapist:w1',)
+    """
+    if measure.rater is None:
+        return measure
+    items, reverse = (tuple(f"{measure.rater}:{item}" for item in each) for each in (measure.items, measure.reverse))
+    return replace(measure, items=items, reverse=reverse)
+
+
+def untag_items(measure: Measure) -> Measure:
+    """Return the measure with its items named as in the file: what `tag_items` did is undone."""
+    if measure.rater is None:
+        return measure
+    tag = f"{measure.rater}:"
+    items, reverse = (tuple(item.removeprefix(tag) for item in each) for each in (measure.items, measure.reverse))
+    return replace(measure, items=items, reverse=reverse)
+
+
+@dataclass(frozen=True)
+class ScaleMatch:
+    """Whether a difference between the means of two measures says something about those who rated.
+
+    Attributes
+    ----------
+    same_range : bool
+        Both scores run from the same lowest to the same highest value, and both are known.
+    same_items : bool or None
+        Both rate the same items; None when that is not known.
+    reason : str
+        Why no difference of means may be claimed; "" where it may.
+    caution : str
+        What is taken for granted where a difference is claimed; "" when nothing is.
+    """
+
+    same_range: bool
+    same_items: bool | None
+    reason: str
+    caution: str
+
+
+def compare_scales(first: Measure, second: Measure) -> ScaleMatch:
+    """Say whether the means of two measures may be compared: one response scale and, as far as known, the same items.
+
+    Items are the same when both measures name one instrument, when both are scored from equally many items of one
+    family of instruments, or when the study file says so (`shared_items`). Two parts, goal and bond, never share items.
+
+    Parameters
+    ----------
+    first, second : Measure
+        Two measures of one study, usually the ratings of two raters.
+
+    Returns
+    -------
+    ScaleMatch
+        Its `reason` is "" where a difference of the means may be claimed.
+
+    Examples
+    --------
+    >>> mine = Measure("a", "WAI-SR", "Client", 1, 5, False, None, None, False, "mean", "a")
+    >>> compare_scales(mine, replace(mine, label="Therapist", high=7)).reason
+    'Client can run from 1 to 5 and Therapist from 1 to 7: their means can differ for that alone.'
+    >>> compare_scales(mine, replace(mine, label="Therapist", instrument="WAI-SRT")).caution
+    'It is taken for granted that Client and Therapist are ratings of the same items.'
+    """
+    same_range, same_items = _same_range(first, second), _same_items(first, second)
+    both = f"{first.label} and {second.label}"
+    reason = caution = ""
+    if not same_range:
+        reason = _range_reason(first, second)
+    elif same_items is False:
+        reason = f"{both} are not made of the same items: their means can differ for that alone."
+    elif same_items is None:
+        caution = f"It is taken for granted that {both} are ratings of the same items."
+    return ScaleMatch(same_range, same_items, reason, caution)
+
+
+def _same_range(first: Measure, second: Measure) -> bool:
+    if first.centred or second.centred:
+        return False
+    limits = (_limits(first), _limits(second))
+    if None not in limits:
+        return limits[0] == limits[1]
+    # a part of an instrument may have an unknown number of items, each with known answers
+    answers = [(one.item_low, one.item_high) for one in (first, second)]
+    return first.score == second.score and answers[0] == answers[1] and None not in answers[0]
+
+
+def _limits(measure: Measure) -> tuple[float, float] | None:
+    return None if measure.low is None or measure.high is None else (measure.low, measure.high)
+
+
+def _range_reason(first: Measure, second: Measure) -> str:
+    centred = [one.label for one in (first, second) if one.centred]
+    unknown = [one.label for one in (first, second) if _limits(one) is None]
+    if centred:
+        return f"{' and '.join(centred)} {'is' if len(centred) == 1 else 'are'} centred: the means have no common zero."
+    if unknown:
+        return f"The lowest and highest possible values of {' and '.join(unknown)} are not known."
+    ranges = [f"from {one.low:g} to {one.high:g}" for one in (first, second)]
+    return f"{first.label} can run {ranges[0]} and {second.label} {ranges[1]}: their means can differ for that alone."
+
+
+def _same_items(first: Measure, second: Measure) -> bool | None:
+    stated = (first.shared_items, second.shared_items)
+    numbers = (len(first.items), len(second.items))
+    scored = all(numbers)
+    if False in stated or _part(first) != _part(second) or (scored and numbers[0] != numbers[1]):
+        return False
+    if True in stated:
+        return True
+    if first.instrument is None or second.instrument is None:
+        return None
+    if family(first) != family(second):
+        return False
+    if scored or first.instrument == second.instrument:
+        return True
+    known = (_number_of_items(first), _number_of_items(second))
+    return False if None not in known and known[0] != known[1] else None
+
+
+def _number_of_items(measure: Measure) -> int | None:
+    instrument = INSTRUMENTS.get(measure.instrument or "")
+    if measure.items or instrument is None:
+        return len(measure.items) or None
+    return len(instrument.subscales.get(_part(measure), ())) or None if _part(measure) else instrument.n_items
+
+
+def _part(measure: Measure) -> str:
+    """Return goal, task or bond for a subscale, "" for a whole scale."""
+    return measure.name.rpartition("_")[2] if _is_subscale(measure.name) else ""
+
+
+def family(measure: Measure) -> str | None:
+    """Return the family of a measure's instrument; of an instrument the package does not know, its name."""
+    known = INSTRUMENTS.get(measure.instrument or "")
+    return known.family if known else measure.instrument
 
 
 def _known(instrument: str | None) -> Instrument | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from alliance_analysis.study.problems import count
 
-Cause = Literal["code", "comma", "date"]
+Cause = Literal["code", "comma", "date", "rater"]
 _MAX_NAMES = 5
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 
@@ -21,8 +21,8 @@ class Remark:
 
     Attributes
     ----------
-    cause : {"code", "comma", "date"}
-        A code for missing, a decimal comma, a date written day.month.year.
+    cause : {"code", "comma", "date", "rater"}
+        A code for missing, a decimal comma, a date written day.month.year, a value in the row of another rater.
     number : int
         Cells.
     codes : tuple of str
@@ -43,6 +43,8 @@ class Remark:
             return f"{count(self.number, 'decimal comma')} read as decimal points"
         if self.cause == "date":
             return f"{count(self.number, 'date')} read as day.month.year"
+        if self.cause == "rater":
+            return f"{count(self.number, 'value')} in rows of another rater not read"
         codes = f"code{'s' if len(self.codes) > 1 else ''} {', '.join(self.codes)}"
         return f"{count(self.number, 'cell')} with {codes} read as missing"
 
@@ -69,7 +71,7 @@ def gather(file: str, remarks: Sequence[Placed]) -> list[str]:
         same = [one for one in remarks if one.remark.cause == cause]
         codes = tuple(dict.fromkeys(code for one in same for code in one.remark.codes))
         whole = Remark(cause, sum(one.remark.number for one in same), codes)
-        where = same[0].place if len(same) == 1 else name_columns([one.name for one in same])
+        where = same[0].place if len(same) == 1 else name_columns(list(dict.fromkeys(one.name for one in same)))
         sentences.append(f"{file}, {where}: {whole}.")
     return sentences
 

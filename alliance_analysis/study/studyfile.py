@@ -14,7 +14,7 @@ import pandas as pd
 from alliance_analysis.errors import DataError
 from alliance_analysis.resources import data_folder
 from alliance_analysis.study.feasibility import answer_questions
-from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.measure import Measure, ScaleMatch, compare_scales
 from alliance_analysis.study.problems import nearest, problems_error
 from alliance_analysis.study.validate import read_checked
 from alliance_analysis.study.vocabulary import CLIENT, SUBSCALES, SYMPTOMS
@@ -116,6 +116,32 @@ class Study:
             hint = nearest(name, self.measures) or f"; it has {', '.join(self.measures) or 'none'}"
             raise DataError(f"{name}: the study has no such measure{hint}. Add it under `measures:` in study.yml.")
         return self.measures[name]
+
+    def compare_scales(self, first: str, second: str) -> ScaleMatch:
+        """Say whether a difference between the means of two measures may be claimed, for example of two raters.
+
+        Parameters
+        ----------
+        first, second : str
+            Names of two measures.
+
+        Returns
+        -------
+        ScaleMatch
+            ``same_range same_items reason caution``; `reason` is "" where a difference may be claimed, and `caution`
+            then says what is taken for granted.
+
+        Raises
+        ------
+        DataError
+            When the study has no such measure; the message has the nearest names.
+
+        Examples
+        --------
+        >>> load_study("example").compare_scales("alliance_client", "alliance_therapist").caution
+        'It is taken for granted that Alliance client and Alliance therapist are ratings of the same items.'
+        """
+        return compare_scales(self._measure(first), self._measure(second))
 
     def timing(self, alliance: str) -> dict[str, Any]:
         """Say when the alliance and the symptoms are rated, as `choose_timing` asks for it.

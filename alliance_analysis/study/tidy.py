@@ -9,7 +9,7 @@ import pandas as pd
 
 from alliance_analysis.study.cells import Column, read_dates, read_ids, read_numbers, read_whole, read_words, texts
 from alliance_analysis.study.definition import CLIENT_COLUMNS, SESSION_COLUMNS, Definition
-from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.measure import Measure, tag_items
 from alliance_analysis.study.notes import Placed
 from alliance_analysis.study.problems import Problem, count, examples, show
 from alliance_analysis.study.readers import Table
@@ -41,6 +41,8 @@ class Part:
     ----------
     table : Table
         The file as written.
+    rows : ndarray of int
+        Row in the user's file of each line.
     frame : DataFrame
         Typed columns.
     used : dict
@@ -49,24 +51,25 @@ class Part:
         What is wrong with the file, and what reading it did.
     remarks : list of Placed
         What reading its columns did, not yet gathered.
+    raters : Series or None
+        Who rated each line ("" where that is not known); None in a file without a column that says so.
     """
 
     table: Table
+    rows: np.ndarray
     frame: pd.DataFrame
     used: dict[str, str]
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     remarks: list[Placed] = field(default_factory=list)
-
-    @property
-    def rows(self) -> np.ndarray:
-        """Row in the user's file of each line."""
-        return self.table.rows
+    raters: pd.Series | None = None
 
     def place(self, name: str) -> str:
         """Return the contract name, with the file's own column where it differs."""
         column = self.used.get(name, name)
-        name = name.removeprefix(ITEM)
+        if name.startswith(ITEM):
+            rater = name.removeprefix(ITEM).removesuffix(column).removesuffix(":")
+            return f"{column} of the {rater}" if rater else column
         return name if column == name else f"{name} (column {show(column)})"
 
     def wrong(self, name: str, text: str) -> None:
@@ -82,9 +85,12 @@ def column_in(table: Table, definition: Definition, name: str) -> str | None:
     return name if name in KEYS and name in table.frame else None
 
 
-def read_session_part(table: Table, definition: Definition) -> Part:
-    """Read one file of sessions: keys, date, modality, phase and every measure or item it holds."""
-    part = Part(table, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes))
+def read_session_part(table: Table, definition: Definition, raters: pd.Series | None = None) -> Part:
+    """Read one file of sessions: keys, date, modality, phase and every measure or item it holds.
+
+    With `raters`, who rated each row, a measure is read from the rows of its rater and missing in the others.
+    """
+    part = _new_part(table, raters)
     for name in SESSION_COLUMNS:
         if (column := column_in(table, definition, name)) is not None:
             _add(part, name, column, definition)
@@ -95,6 +101,10 @@ def read_session_part(table: Table, definition: Definition) -> Part:
     for measure in definition.measures.values():
         _add_measure(part, measure, definition)
     return part
+
+
+def _new_part(table: Table, raters: pd.Series | None = None) -> Part:
+    return Part(table, table.rows, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes), raters=raters)
 
 
 def _add_client_column(part: Part, name: str, column: str, definition: Definition) -> None:
@@ -108,7 +118,7 @@ def _add_client_column(part: Part, name: str, column: str, definition: Definitio
 
 def read_client_part(table: Table, definition: Definition, session_columns: set[str]) -> Part:
     """Read the file of clients: contract columns, its measures, and covariates that do not identify anybody."""
-    part = Part(table, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes))
+    part = _new_part(table)
     for name in CLIENT_COLUMNS:
         if (column := column_in(table, definition, name)) is not None:
             _add_client_column(part, name, column, definition)
@@ -144,19 +154,22 @@ def _keep(part: Part, name: str, column: str, read: Column) -> None:
     part.frame[name] = read.values
     for complaint in read.complaints:
         part.wrong(name, complaint)
-    part.remarks.extend(Placed(name.removeprefix(ITEM), part.place(name), remark) for remark in read.notes)
+    shown = column if name.startswith(ITEM) else name
+    part.remarks.extend(Placed(shown, part.place(name), remark) for remark in read.notes)
 
 
 def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
-    columns = {ITEM + item: item for item in measure.items} if measure.items else {measure.name: measure.column}
+    columns: dict[str, str | None] = {measure.name: measure.column}
+    if measure.items:
+        columns = {ITEM + tag: item for tag, item in zip(tag_items(measure).items, measure.items, strict=True)}
     low, high = (measure.item_low, measure.item_high) if measure.items else (measure.low, measure.high)
     for name, column in columns.items():
         if column is None or column not in part.table.frame:
             continue
         if name not in part.frame:
-            read = read_numbers(
-                part.table.frame[column], part.rows, definition.missing, decimal_comma=part.table.decimal_comma
-            )
+            cells = part.table.frame[column]
+            own = cells if part.raters is None else cells.where(part.raters == measure.rater)
+            read = read_numbers(own, part.rows, definition.missing, decimal_comma=part.table.decimal_comma)
             _keep(part, name, column, read)
         if complaint := range_complaint(part.frame[name].to_numpy(), part.rows, low, high):
             part.wrong(name, complaint)

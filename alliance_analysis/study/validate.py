@@ -12,25 +12,24 @@ import pandas as pd
 from alliance_analysis.errors import DataError
 from alliance_analysis.study.datasets import read_dataset
 from alliance_analysis.study.definition import REPEATED, SESSION_COLUMNS, Definition, read_definition
-from alliance_analysis.study.instruments import INSTRUMENTS
 from alliance_analysis.study.join import (
     client_columns,
     finish_clients,
     finish_sessions,
     join_parts,
-    key_problems,
     no_column,
     repeated_keys,
     separate_people,
     shared_ids,
     two_therapists,
 )
-from alliance_analysis.study.measure import Measure
+from alliance_analysis.study.layout import read_session_files, score_ratings
+from alliance_analysis.study.measure import Measure, compare_scales, family
 from alliance_analysis.study.notes import gather
 from alliance_analysis.study.problems import Problem, count, nearest, show, sort_problems
 from alliance_analysis.study.readers import Table, read_table
-from alliance_analysis.study.scoring import inherit, score_measures
-from alliance_analysis.study.tidy import KEYS, Part, read_client_part, read_session_part
+from alliance_analysis.study.scoring import inherit
+from alliance_analysis.study.tidy import KEYS, Part, read_client_part
 from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, SESSION, SYMPTOMS, THERAPIST
 
 DATASET = "dataset:"
@@ -148,6 +147,8 @@ def _unknown_columns(definition: Definition, tables: list[Table]) -> list[Proble
         for name, column in definition.columns.items()
         if column not in known
     ]
+    if definition.raters and definition.raters.column and definition.raters.column not in known:
+        found.append(unknown(("raters", "column"), definition.raters.column, "Correct the name."))
     for measure in definition.measures.values():
         path = ("measures", measure.name)
         if {(*path, "column"), (*path, "items")} & definition.told:
@@ -164,13 +165,9 @@ def _parts(
     definition: Definition, tables: list[Table], client_table: Table | None, log: _Log
 ) -> tuple[list[Part], Part | None]:
     """Read every file by itself, while its rows still have the numbers the user sees."""
-    parts = [read_session_part(table, definition) for table in tables]
+    parts, problems = read_session_files(tables, definition)
+    log.problems += problems
     known = {str(column) for table in tables for column in table.frame}
-    for part in parts:
-        # a mapped column that no file has is told once, at its line of the study file
-        told = {name for name, column in definition.columns.items() if column not in known}
-        told |= {CLIENT, SESSION} if ("columns",) in definition.told else set()
-        log.problems += [problem for problem in key_problems(part) if problem.place not in told or CLIENT in part.frame]
     clients = read_client_part(client_table, definition, known) if client_table else None
     if clients and CLIENT not in clients.frame:
         log.problems.append(no_column(clients, CLIENT))
@@ -233,7 +230,7 @@ def _without_therapist(sessions: pd.DataFrame, client_frame: pd.DataFrame, clien
 def _scored(
     file: str, frame: pd.DataFrame, measures: dict[str, Measure], log: _Log, *, session_level: bool
 ) -> tuple[pd.DataFrame, dict[str, Measure]]:
-    scored, present, notes = score_measures(frame, measures)
+    scored, present, notes = score_ratings(frame, measures)
     present |= inherit(measures, list(scored))
     log.notes += notes
     # a subscale that the package computes by itself is nothing the user can mend
@@ -330,29 +327,24 @@ def _timing(definition: Definition, sessions: pd.DataFrame, measures: dict[str, 
 def _rater_scales(definition: Definition, measures: dict[str, Measure], log: _Log) -> None:
     present = [measures[name] for name in ALLIANCE if name in measures]
     for one, other in combinations(present, 2):
-        if (
-            (one.low, one.high) == (other.low, other.high)
-            and _family(one) == _family(other)
-            and one.centred == other.centred
-        ):
+        match = compare_scales(one, other)
+        if not match.reason:
             continue
+        two_scales = (one.low, one.high, one.centred) != (other.low, other.high, other.centred)
         bounded = None not in (one.low, one.high, other.low, other.high)
-        if bounded and _family(one) == _family(other) is not None:
+        if two_scales and bounded and family(one) == family(other) is not None:
             text = (
                 f"measures.{other.name}: {other.unit} and {one.unit} of {one.name} are one family of instruments on "
                 "two scales. Score both alike, or correct `range:` or `score:`."
             )
             log.problems.append(definition.problem(("measures", other.name), text))
-        else:
+        elif two_scales:
             log.notes.append(
                 f"{one.name} ({one.unit}) and {other.name} ({other.unit}) are on different scales: no report claims a "
                 "mean difference between these raters."
             )
-
-
-def _family(measure: Measure) -> str | None:
-    known = INSTRUMENTS.get(measure.instrument or "")
-    return known.family if known else measure.instrument
+        else:
+            log.notes.append(f"{match.reason} No report claims a mean difference between these raters.")
 
 
 def _scattered(definition: Definition, found: set[str], told: list[Problem]) -> list[Problem]:

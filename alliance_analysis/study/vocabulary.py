@@ -42,4 +42,7 @@ LEVEL_BETWEEN = "between"
 LEVEL_BETWEEN_CLIENT = "between_client"
 LEVEL_BETWEEN_THERAPIST = "between_therapist"
 LEVEL_VARIANCE = "variance"
-LEVELS = (LEVEL_WITHIN, LEVEL_BETWEEN, LEVEL_BETWEEN_CLIENT, LEVEL_BETWEEN_THERAPIST, LEVEL_VARIANCE)
+LEVEL_TOTAL = "total"  # single sessions of all clients together: what a session shares with its client counts too
+LEVELS = (
+    LEVEL_WITHIN, LEVEL_BETWEEN, LEVEL_BETWEEN_CLIENT, LEVEL_BETWEEN_THERAPIST, LEVEL_VARIANCE, LEVEL_TOTAL,
+)  # fmt: skip

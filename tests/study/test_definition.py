@@ -132,6 +132,42 @@ CASES = {
         "line 3: measures.symptoms.instrument 'PHQ9' is not known; nearest: PHQ-9. "
         "Correct it, or add `range: [lowest, highest]`.",
     ),
+    "raters without a column": (
+        HEAD + "raters: {client: 1, therapist: 2}\n",
+        "line 2: raters.column is missing; name the column that says who rated, for example `column: Role`.",
+    ),
+    "raters without a word": (
+        HEAD + "raters: {column: Role}\n",
+        "line 2: raters names nobody who rated; allowed are client, therapist, observer. "
+        "Add for each the word in that column, such as `client: Client`.",
+    ),
+    "one word for two raters": (
+        HEAD + "raters: {column: Role, client: 1, therapist: 1}\n",
+        "line 2: raters.therapist and client are both '1'. Give each its own word.",
+    ),
+    "raters that are no list": (
+        HEAD + "raters: Role\n",
+        "line 2: raters must be a list of `key: value` lines, got 'Role'.",
+    ),
+    "rater without raters": (
+        HEAD + "measures:\n  symptoms: {instrument: PHQ-9, rater: therapist}\n",
+        "line 3: measures.symptoms.rater needs the column that says who rated. "
+        "Add `raters: {column: …, client: …, therapist: …}` to study.yml.",
+    ),
+    "rater against the name": (
+        HEAD + "raters: {column: Role, client: C, therapist: T}\n"
+        "measures:\n  alliance_therapist_bond: {instrument: WAI-SRT, rater: client}\n",
+        "line 4: measures.alliance_therapist_bond.rater is client, but the name says therapist. "
+        "Delete `rater:`, or rename the measure.",
+    ),
+    "rater that is nobody": (
+        HEAD + "raters: {column: Role, client: C}\nmeasures:\n  symptoms: {instrument: PHQ-9, rater: mother}\n",
+        "line 4: measures.symptoms.rater must be client or therapist or observer, got 'mother'.",
+    ),
+    "shared items": (
+        HEAD + "measures:\n  symptoms: {instrument: PHQ-9, shared_items: 12}\n",
+        "line 3: measures.symptoms.shared_items must be true or false, got '12'.",
+    ),
     "twice": (HEAD + "data: b.csv\n", "line 2: data stands twice, first in line 1. Keep one of them."),
 }
 
@@ -231,3 +267,24 @@ def test_a_stated_label_stands_on_the_axes(tmp_path: Path) -> None:
     path.write_text("data: a.csv\nmeasures:\n  symptoms: {instrument: PHQ-9, label: Depression}\n")
     symptoms = read_definition(path)[0].measures["symptoms"]
     assert (symptoms.label, symptoms.unit) == ("Depression", "Depression sum (0 to 27)")
+
+
+def test_the_name_of_an_alliance_rating_says_who_rated_and_all_else_is_the_clients(tmp_path: Path) -> None:
+    path = tmp_path / "study.yml"
+    path.write_text(
+        "data: a.csv\nraters: {column: Role, client: No, therapist: 2, observer: O}\nmeasures:\n"
+        "  alliance_client: {instrument: WAI-SR, rater: client}\n  alliance_therapist_goal: {instrument: WAI-SRT}\n"
+        "  alliance_observer: {range: [1, 7]}\n  symptoms: {instrument: PHQ-9}\n"
+        "  burnout: {range: [0, 6], higher_is_worse: true, rater: therapist}\n"
+    )
+    definition, wrong, _ = read_definition(path)
+    assert wrong == []
+    assert definition.raters is not None
+    assert definition.raters.words == {"client": "No", "therapist": "2", "observer": "O"}
+    assert [measure.rater for measure in definition.measures.values()] == [
+        "client",
+        "therapist",
+        "observer",
+        "client",
+        "therapist",
+    ]

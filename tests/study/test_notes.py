@@ -33,3 +33,14 @@ def test_notes_are_gathered_by_cause_and_not_by_column() -> None:
         "s.csv, wai1 to wai12 and phq: 33 cells with codes 99, -9 read as missing.",
         "s.csv, date (column 'Datum'): 1 date read as day.month.year.",
     ]
+
+
+def test_items_of_two_raters_are_one_column_of_the_file() -> None:
+    remarks = [
+        *(Placed("wai1", f"wai1 of the {rater}", Remark("comma", 2)) for rater in ("client", "therapist")),
+        Placed("phq", "phq", Remark("rater", 3)),
+    ]
+    assert gather("s.csv", remarks) == [
+        "s.csv, wai1: 4 decimal commas read as decimal points.",
+        "s.csv, phq: 3 values in rows of another rater not read.",
+    ]

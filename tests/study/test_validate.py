@@ -357,10 +357,11 @@ def test_a_misspelt_column_of_a_measure_is_told_once(message: Message) -> None:
 def test_a_long_list_of_columns_says_that_it_is_cut(message: Message) -> None:
     header = ",".join(f"v{number}" for number in range(1, 11))
     study = "data: sessions.csv\n"
-    assert message(study, f"client,{header}\nc1,{header}\n") == (
+    assert message(study, f"client,{header}\nc1,{header}\nc1,{header}\n") == (
         "sessions.csv has 1 problem.\n"
         "  session: there is no such column; the file has 'client', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7', …. "
-        "Add `session: its name` under `columns:` in study.yml."
+        "Add `session: its name` under `columns:` in study.yml. "
+        "None is needed where every file has one row per client: the data are then one time point."
     )
 
 
