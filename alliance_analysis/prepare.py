@@ -229,6 +229,19 @@ def stack_raters(frame: pd.DataFrame, measure: str = "alliance") -> pd.DataFrame
     return pd.concat(halves, ignore_index=True)
 
 
+def keep_pairs(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """Return the rows of treatment in which both columns have a value: sessions that both raters rated.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"client": ["a", "b"], "x": [1.0, None], "y": [2.0, 3.0]})
+    >>> keep_pairs(frame, "x", "y")["client"].tolist()
+    ['a']
+    """
+    _need(frame, [v.CLIENT, first, second])
+    return keep_treatment(frame).dropna(subset=[first, second]).reset_index(drop=True)
+
+
 def within_sd(frame: pd.DataFrame, column: str) -> float:
     """Return the pooled within-client standard deviation, df = sum(n_i - 1): the metric of a within-client effect.
 

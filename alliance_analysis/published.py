@@ -51,7 +51,8 @@ class Estimand:
     adjusted_for : str
         "none", "baseline", "lagged_outcome" or "covariates".
     benefit_sign : int
-        +1 or -1: estimate * benefit_sign > 0 is good for the client.
+        +1 or -1: estimate * benefit_sign > 0 is good for the client. 0: neither direction is good or bad (agreement of
+        two raters); figures then stay as they are coded.
     """
 
     level: str
@@ -133,6 +134,112 @@ def end_state_estimand(level: str, alliance: str = v.ALLIANCE_CLIENT, *, higher_
     early = early_alliance_estimand(alliance, higher_is_worse=higher_is_worse)
     times = (*_EARLY, "one session")
     return replace(early, level=level, metric="b_raw", exposure_time=times, adjusted_for="baseline")
+
+
+def agreement_estimand(level: str = v.LEVEL_BETWEEN) -> Estimand:
+    """Return what a correlation of the client's and the therapist's rating is about; no direction is good or bad.
+
+    Parameters
+    ----------
+    level : str
+        "between": correlation of clients' usual levels. "within": the truth force, session by session.
+
+    Examples
+    --------
+    >>> agreement_estimand().metric
+    'correlation'
+    """
+    return Estimand(
+        level=level,
+        metric="correlation" if level == v.LEVEL_BETWEEN else "b_raw",
+        exposure=v.ALLIANCE_CLIENT,
+        rater=_BOTH,
+        outcome=(v.ALLIANCE_THERAPIST,),
+        exposure_time=("session t",),
+        adjusted_for="none",
+        benefit_sign=0,
+    )
+
+
+def difference_estimand() -> Estimand:
+    """Return what the standardised difference client minus therapist is about; no direction is good or bad.
+
+    Examples
+    --------
+    >>> difference_estimand().metric
+    'd'
+    """
+    return replace(agreement_estimand(), metric="d")
+
+
+def congruence_estimand(level: str, *, higher_is_worse: bool = True) -> Estimand:
+    """Return what a4 is about: how the outcome goes with agreement, coded so that > 0 is good for the client.
+
+    Parameters
+    ----------
+    level : str
+        "within" (next session's outcome) or "between" (end state).
+    higher_is_worse : bool
+        Direction of the outcome: a4 > 0 then says that the outcome is better where the raters agree.
+
+    Examples
+    --------
+    >>> congruence_estimand("within").exposure
+    'alliance_agreement'
+    """
+    return Estimand(
+        level=level,
+        metric="a4",
+        exposure="alliance_agreement",
+        rater=_BOTH,
+        outcome=_SYMPTOM_OUTCOMES,
+        exposure_time=("session t",) if level == v.LEVEL_WITHIN else (*_EARLY, "early and late", ""),
+        adjusted_for="lagged_outcome" if level == v.LEVEL_WITHIN else "baseline",
+        benefit_sign=1 if higher_is_worse else -1,
+    )
+
+
+_BOTH = "client+therapist"
+
+
+def judge_agreement(
+    agreement: pd.DataFrame, forces: pd.DataFrame, published: pd.DataFrame, *, simulated: bool = False
+) -> pd.DataFrame:
+    """Hold the agreement of client and therapist against published figures, each against the number of its own kind.
+
+    Parameters
+    ----------
+    agreement, forces : DataFrame
+        `tidy()` of `fit_agreement` (the therapist second) and of `fit_truth_and_bias` (the therapist judges); withheld
+        numbers missing.
+    published : DataFrame
+        Rows of `load_published`: figures within clients stand beside the truth force, differences beside d (client
+        minus therapist), all others beside the correlation between clients.
+    simulated : bool
+
+    Returns
+    -------
+    DataFrame
+        The columns of `judge_replication`, in the order of `published`.
+    """
+    table = agreement.set_index("term")[["estimate", "std_error", "df"]].astype(float)
+    # with one session each, the correlation of two single scores is all there is, and what reviews pool
+    names = ["correlation between clients", "precision"]
+    r = next((table.loc[name] for name in names if table.loc[name].notna().all()), table.loc[names[0]]).copy()
+    r["std_error"] /= 1 - r["estimate"] ** 2  # on Fisher's z
+    d = table.loc["standardised mean difference (d)"] * [-1.0, 1.0, 1.0]
+    own_forces = forces.set_index("term")[["estimate", "std_error", "df"]].astype(float)
+    force = own_forces.loc["truth_force_within"]
+    judged = []
+    for place in range(len(published)):
+        finding = published.iloc[[place]]
+        level, metric = finding["level"].iloc[0], finding["metric"].iloc[0]
+        if level == "within_client":
+            own, about = force, agreement_estimand(v.LEVEL_WITHIN)
+        else:
+            own, about = (d, difference_estimand()) if metric == "d" else (r, agreement_estimand())
+        judged.append(judge_replication(own, about, finding, simulated=simulated))
+    return pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(columns=_COLUMNS)
 
 
 def judge_levels(
@@ -297,8 +404,9 @@ def judge_replication(
     'consistent with signal'
     """
     _refuse_unusable(own, estimand.metric)
-    to_scale = np.arctanh if estimand.metric == "r" else float
-    mine = _Own(estimand.benefit_sign * float(to_scale(own["estimate"])), float(own["std_error"]), float(own["df"]))
+    to_scale = np.arctanh if estimand.metric in _CORRELATIONS else float
+    sign = estimand.benefit_sign or 1
+    mine = _Own(sign * float(to_scale(own["estimate"])), float(own["std_error"]), float(own["df"]))
     refused = _WITHHELD if np.isnan(mine.value) else _SIMULATED if simulated else ""
     rows = [_judge(mine, estimand, finding, refused, sesoi) for _, finding in published.iterrows()]
     return pd.DataFrame(rows, columns=_COLUMNS)
@@ -309,7 +417,7 @@ def _refuse_unusable(own: Mapping[str, Any] | pd.Series, metric: str) -> None:
     if np.isnan(estimate) and np.isnan(std_error):
         return  # withheld: every verdict says so
     fine = np.isfinite(estimate) and np.isfinite(std_error) and std_error > 0 and df > 0
-    if not fine or (metric == "r" and abs(estimate) >= 1):
+    if not fine or (metric in _CORRELATIONS and abs(estimate) >= 1):
         raise DataError(
             f"judge_replication: the own estimate is {estimate} with standard error {std_error} and {df} df; finite "
             "numbers with a standard error and df above 0 are needed. Report the estimate as withheld."
@@ -324,6 +432,7 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
+_CORRELATIONS = ("r", "correlation")
 _WITHHELD = "the own estimate is withheld"
 _SIMULATED = "this study is simulated, and simulated data is never evidence"
 
@@ -339,10 +448,10 @@ def _judge(mine: _Own, estimand: Estimand, finding: pd.Series, refused: str, ses
     if differs:
         return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(differs)}
     row |= _own_in_metric(mine, estimand.metric)
-    sign = _published_sign(finding)
+    sign = _published_sign(finding, neutral=estimand.benefit_sign == 0)
     se = _published_se(finding)
     if sign == 0:
-        return row | {"verdict": NO_NUMBER, "reason": "the source gives no direction that could be good or bad"}
+        return row | {"verdict": NO_NUMBER, "reason": _no_direction(finding)}
     if np.isnan(se) or finding["metric"] != estimand.metric:
         return row | {
             "verdict": _direction(mine, sign),
@@ -371,14 +480,28 @@ def _differences(estimand: Estimand, finding: pd.Series) -> list[str]:
 
 
 def _own_in_metric(mine: _Own, metric: str) -> dict[str, float]:
-    back = np.tanh if metric == "r" else float
+    back = np.tanh if metric in _CORRELATIONS else float
     low, high = mine.interval(0.95)
     return {"own": float(back(mine.value)), "own_low": float(back(low)), "own_high": float(back(high))}
 
 
-def _published_sign(finding: pd.Series) -> int:
-    """Return +1 where the source speaks for the claim, -1 against, 0 where it gives no direction."""
-    benefit = finding["benefit_sign"]
+def _no_direction(finding: pd.Series) -> str:
+    """Say what the source reports instead of a direction."""
+    stated = finding["note"].removeprefix("sign: ").partition(";")[0]
+    told = {
+        "null": "the source found no association, and prints no figure",
+        "mixed": "the source found different directions for different outcomes or models, and prints no figure",
+        "unsigned": "the source prints neither a figure nor a direction",
+    }
+    return told.get(stated, "the source gives no direction that could be good or bad")
+
+
+def _published_sign(finding: pd.Series, *, neutral: bool = False) -> int:
+    """Return +1 where the source speaks for the claim, -1 against, 0 where it gives no direction.
+
+    Where no direction is good or bad (`neutral`), the sign is that of the figure.
+    """
+    benefit = 1.0 if neutral else finding["benefit_sign"]
     if np.isnan(benefit):
         return 0
     if not np.isnan(finding["estimate"]):
@@ -391,7 +514,7 @@ def _published_se(finding: pd.Series) -> float:
     """Return the standard error on the analysis scale: as printed (r: on Fisher's z), else from the 95 % limits."""
     if not np.isnan(finding["se"]):
         return float(finding["se"])
-    to_scale = np.arctanh if finding["metric"] == "r" else float
+    to_scale = np.arctanh if finding["metric"] in _CORRELATIONS else float
     return float((to_scale(finding["conf_high"]) - to_scale(finding["conf_low"])) / (2 * _Z95))
 
 
@@ -403,7 +526,7 @@ def _direction(mine: _Own, sign: int) -> str:
 
 def _consistency(mine: _Own, finding: pd.Series, se: float, sesoi: float | None) -> dict[str, Any]:
     """Return the criteria of gate C for a published estimate with its standard error."""
-    is_r = finding["metric"] == "r"
+    is_r = finding["metric"] in _CORRELATIONS
     to_scale, back = (np.arctanh, np.tanh) if is_r else (float, float)
     centre = float(finding["benefit_sign"] * to_scale(finding["estimate"]))
     expected = [_expected(centre, se, mine.se, tau, finding["k_studies"]) for tau in BETWEEN_STUDY_SD]

@@ -33,7 +33,7 @@ MAY_IMPORT = {
         "study.simulate",
     },  # the guard rails use the one generator
     "published": {"result", "resources"},
-    "plots": {"result"},
+    "plots": {"plots", "result"},
     "report": {"report", "result", "study", "resources"},
     "validation": {"validation", "mixed", "panel", "study.simulate"},
     "cli": {"", "study", "resources"},  # "" is the lazy front door
@@ -41,8 +41,8 @@ MAY_IMPORT = {
 # One door per library; the lighter ones (numpy, pandas, scipy) are everywhere.
 DOORS = {
     "formulae": {"mixed.formula"},
-    "matplotlib": {"plots", "report.figures"},
-    "seaborn": {"plots"},
+    "matplotlib": {"plots.axes", "plots.sessions", "plots.estimates", "plots.raters", "report.figures"},
+    "seaborn": {"plots.sessions"},
     "pingouin": {"describe"},
     "papermill": {"report.execute"},
     "nbclient": {"report.execute"},

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alliance_analysis import plots
 from alliance_analysis.describe import describe_missing
+from alliance_analysis.plots import estimates
+from alliance_analysis.plots import sessions as session_plots
+from alliance_analysis.plots.axes import smooth_quantile
 
 
 @pytest.fixture
@@ -36,34 +38,34 @@ def drawn_y(ax):
 
 
 def test_a_course_draws_no_clients_own_value(sessions):
-    ax = plots.plot_course(sessions, "x", min_cell=5)
+    ax = session_plots.plot_course(sessions, "x", min_cell=5)
     at = drawn_y(ax)
     for session in sessions["session"].unique():
         own = sessions.loc[sessions["session"] == session, "x"].to_numpy()
         for q in (0.1, 0.25, 0.5, 0.75, 0.9):
-            drawn = plots._quantile(pd.Series(own), q)
+            drawn = smooth_quantile(pd.Series(own), q)
             assert np.abs(at - drawn).min() < 0.02  # the coordinates were read correctly ...
             assert np.abs(own - drawn).min() > 1e-4  # ... and are nobody's value
 
 
 def test_harrell_davis_quantiles_agree_with_the_population():
     values = pd.Series(np.random.default_rng(1).normal(size=4000))
-    assert plots._quantile(values, 0.5) == pytest.approx(0, abs=0.05)
-    assert plots._quantile(values, 0.9) == pytest.approx(1.2816, abs=0.08)
-    assert plots._quantile(pd.Series([3.0, 3.0, 3.0]), 0.25) == pytest.approx(3)
+    assert smooth_quantile(values, 0.5) == pytest.approx(0, abs=0.05)
+    assert smooth_quantile(values, 0.9) == pytest.approx(1.2816, abs=0.08)
+    assert smooth_quantile(pd.Series([3.0, 3.0, 3.0]), 0.25) == pytest.approx(3)
 
 
 def test_cells_below_the_smallest_group_are_not_drawn(sessions):
     few = sessions[(sessions["session"] < 3) | (sessions["client"] < 3)]
-    ax = plots.plot_course(few, "x", min_cell=5)
+    ax = session_plots.plot_course(few, "x", min_cell=5)
     assert max(ax.lines[0].get_xdata()) == 2
-    assert len(plots.plot_attendance(few, min_cell=5).patches) == 2
+    assert len(session_plots.plot_attendance(few, min_cell=5).patches) == 2
 
 
 def test_binned_points_are_means_of_groups_and_nobodys_value():
     rng = np.random.default_rng(2)
     table = pd.DataFrame({"a": rng.normal(size=57), "b": rng.normal(size=57)})
-    ax = plots.plot_binned(table, "a", "b", labels={"a": "A (points)"}, min_cell=5)
+    ax = estimates.plot_binned(table, "a", "b", labels={"a": "A (points)"}, min_cell=5)
     x, y = ax.lines[0].get_data()
     assert ax.get_xlabel() == "A (points)"
     assert len(x) == 5
@@ -73,30 +75,30 @@ def test_binned_points_are_means_of_groups_and_nobodys_value():
 
 def test_groups_grow_with_the_smallest_group_allowed():
     table = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60.0)})
-    assert len(plots.plot_binned(table, "a", "b", min_cell=30).lines[0].get_xdata()) == 2
+    assert len(estimates.plot_binned(table, "a", "b", min_cell=30).lines[0].get_xdata()) == 2
 
 
 def test_axes_carry_what_is_drawn(sessions):
-    assert plots.plot_course(sessions, "x", label="Scale X (0 to 20)").get_ylabel() == "Scale X (0 to 20)"
-    assert plots.plot_attendance(sessions).get_ylabel() == "Clients with data"
+    assert session_plots.plot_course(sessions, "x", label="Scale X (0 to 20)").get_ylabel() == "Scale X (0 to 20)"
+    assert session_plots.plot_attendance(sessions).get_ylabel() == "Clients with data"
     shares = pd.DataFrame({"measure": ["x", "x"], "level": ["between clients", "within clients"], "share": [0.4, 0.6]})
-    assert plots.plot_variance_shares(shares).get_xlabel() == "Share of variance (%)"
+    assert session_plots.plot_variance_shares(shares).get_xlabel() == "Share of variance (%)"
     missing = describe_missing(sessions.assign(x=sessions["x"].where(sessions["x"] > 8)), ["x"])
-    assert plots.plot_missing(missing).get_xlabel() == "Session number"
+    assert session_plots.plot_missing(missing).get_xlabel() == "Session number"
 
 
 def test_estimates_are_drawn_with_their_intervals_in_order():
     table = pd.DataFrame(
         {"term": ["a", "b"], "estimate": [1.0, -1.0], "conf_low": [0.5, -2.0], "conf_high": [1.5, 0.0]}
     )
-    ax = plots.plot_estimates(table)
+    ax = estimates.plot_estimates(table)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
     np.testing.assert_array_equal(ax.collections[0].get_segments()[1][:, 0], [-2.0, 0.0])
 
 
 def test_a_given_axes_is_drawn_on(sessions):
-    ax = plots.plot_attendance(sessions)
-    assert plots.plot_course(sessions, "x", ax=ax) is ax
+    ax = session_plots.plot_attendance(sessions)
+    assert session_plots.plot_course(sessions, "x", ax=ax) is ax
 
 
 def effects(n, seed=6):
@@ -106,19 +108,19 @@ def effects(n, seed=6):
 
 def test_effects_of_therapists_are_drawn_as_bands_without_names_order_or_single_persons():
     table = effects(30)
-    ax = plots.plot_effects(table, label="Deviation (points)")
+    ax = estimates.plot_effects(table, label="Deviation (points)")
     drawn = np.concatenate([line.get_xdata() for line in ax.lines[:3]])
     assert ax.get_xlabel() == "Deviation (points)"
     assert "Dr." not in svg_of(ax)
     assert not np.isclose(drawn[:, None], table["estimate"].to_numpy(), atol=1e-9).any()
     assert table["estimate"].min() < drawn.min() < table["estimate"].median() < drawn.max() < table["estimate"].max()
-    turned = plots.plot_effects(table.sample(frac=1, random_state=1))
+    turned = estimates.plot_effects(table.sample(frac=1, random_state=1))
     np.testing.assert_allclose(np.concatenate([line.get_xdata() for line in turned.lines[:3]]), drawn)
 
 
 @pytest.mark.parametrize(("n", "drawn"), [(19, False), (20, True), (0, False)])
 def test_fewer_than_twenty_therapists_are_not_drawn_and_the_figure_says_so(n, drawn):
-    ax = plots.plot_effects(effects(n))
+    ax = estimates.plot_effects(effects(n))
     assert bool(ax.lines) is drawn
     words = [text.get_text() for text in ax.texts]
     assert words == ([] if drawn else ["fewer than 20 therapists: not drawn"])
@@ -127,13 +129,13 @@ def test_fewer_than_twenty_therapists_are_not_drawn_and_the_figure_says_so(n, dr
 
 
 def test_effects_are_drawn_on_a_given_axes(sessions):
-    ax = plots.plot_attendance(sessions)
-    assert plots.plot_effects(effects(24), ax=ax) is ax
+    ax = session_plots.plot_attendance(sessions)
+    assert estimates.plot_effects(effects(24), ax=ax) is ax
 
 
 def test_axis_labels_of_estimates_do_not_run_together_beside_long_names():
     table = pd.DataFrame({"term": ["raw values, earlier symptoms, first values"], "estimate": [-0.1]})
-    ax = plots.plot_estimates(table.assign(conf_low=-0.2, conf_high=0.0))
+    ax = estimates.plot_estimates(table.assign(conf_low=-0.2, conf_high=0.0))
     ax.figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
     shown = [box for box in boxes if ax.bbox.x0 - 1 <= (box.x0 + box.x1) / 2 <= ax.bbox.x1 + 1]

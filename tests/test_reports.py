@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from alliance_analysis.analyses.early import fit_early_alliance
-from alliance_analysis.plots import plot_binned, plot_course
+from alliance_analysis.plots.estimates import plot_binned
+from alliance_analysis.plots.sessions import plot_course
 from alliance_analysis.prepare import add_time
 from alliance_analysis.report.run import run_reports
 from alliance_analysis.study.simulate import StudyDesign, simulate_study

@@ -181,3 +181,40 @@ EXTREME = Rule(
     "change beyond the end of the scale is not seen; slopes of this measure, and on it, are distorted",
     "do not read the size of slopes; use a measure with a wider range",
 )
+RATED_ALONE = Rule(
+    "share of rated sessions that only one of the two rated",
+    0.20,
+    "sessions that one side did not rate are seldom like the others",
+    "say who is missing; read agreement as that of pairs who both answered",
+)
+ONE_SESSION = Rule(
+    "share of clients with a single session that both rated",
+    0.50,
+    "a client with one session says nothing about agreement within clients",
+    "say on how many clients the numbers within clients rest",
+)
+SAME_ITEMS = Rule(
+    "both raters answer the same items on the same scale",
+    True,
+    "a mean difference between raters means something only where both answer the same items on the same scale",
+    "do not interpret the mean difference before you know it; state `shared_items: true` in study.yml where it holds",
+    failed="it is not known that both raters answer the same items on the same scale",
+)
+DIFFERENCE = Rule(
+    "reliability of the mean difference between the two ratings",
+    0.70,
+    "the difference of two ratings that go together is mostly error; what it goes with is hard to see",
+    "do not use the difference as a score; use both ratings",
+)
+DISAGREE = Rule(
+    "smaller share on either side of agreement (half an SD or more apart)",
+    0.10,
+    "what disagreement goes with is seen only in those who disagree, in either direction",
+    "do not read the surface where few disagree",
+)
+ROWS_PER_TERM = Rule(
+    "clients per coefficient of the surface",
+    10.0,
+    "six coefficients from few clients are mostly chance",
+    "read the intervals, not the estimates",
+)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.errors import ModelError
-from alliance_analysis.mixed.attributes import Attributes
 from alliance_analysis.mixed.crossproducts import Problem
 from alliance_analysis.mixed.optimise import Refit, Solution, refit
 from alliance_analysis.mixed.profile import Source
@@ -36,7 +35,8 @@ class Truth:
 class Replicate:
     """One refit, as a `statistic` sees it: fixed effects (p,) by `terms`, covariances of the random terms, sigma.
 
-    `phi` holds the parameters of a residual structure on scales without bounds; empty without one.
+    `phi` holds the parameters of a residual structure on scales without bounds, `residual` the same by the names of
+    `residual_parameters`; both empty without one.
     """
 
     terms: tuple[str, ...]
@@ -45,6 +45,7 @@ class Replicate:
     sigma: float
     phi: np.ndarray
     log_lik: float
+    residual: Mapping[str, float]
 
 
 Statistic = Callable[[Replicate], Mapping[str, float]]
@@ -162,9 +163,18 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 def _replicate(source: Source, problem: Problem, end: Refit | Solution) -> Replicate:
     beta = problem.offset + problem.coefficients @ end.deviance.beta * problem.y_scale
-    covariances = covariances_at(problem, end.theta, end.deviance.sigma)
-    sigma, phi = end.deviance.sigma * problem.y_scale, end.theta[problem.n_factor_entries :]
-    return Replicate(source.design.terms, beta, covariances, sigma, phi, -end.deviance.value / 2)
+    return read_parameters(source, problem, beta, end.theta, end.deviance.sigma, -end.deviance.value / 2)
+
+
+def read_parameters(
+    source: Source, problem: Problem, beta: np.ndarray, theta: np.ndarray, sigma: float, log_lik: float = np.nan
+) -> Replicate:
+    """Turn the optimiser's parameters (theta, internal sigma) into a `Replicate`; beta (p,) on the data's columns."""
+    phi = theta[problem.n_factor_entries :]
+    table = residual_parameters(source.attributes, phi) if source.attributes else None
+    residual = {} if table is None else dict(zip(table["parameter"], table["estimate"], strict=True))
+    covariances = covariances_at(problem, theta, sigma)
+    return Replicate(source.design.terms, beta, covariances, sigma * problem.y_scale, phi, log_lik, residual)
 
 
 def _measure(source: Source, found: Replicate, statistic: Statistic | None) -> tuple[dict[str, float], list[str]]:
@@ -172,15 +182,15 @@ def _measure(source: Source, found: Replicate, statistic: Statistic | None) -> t
     values = dict(zip(found.terms, found.beta, strict=True))
     kinds = ["fixed"] * len(values)
     for quantity in list_quantities(source.design, source.attributes):
-        values[quantity.name] = _value(found, quantity, source.attributes)
+        values[quantity.name] = _value(found, quantity)
         kinds.append(quantity.kind)
     more = statistic(found) if statistic is not None else {}
     return {**values, **more}, kinds + ["statistic"] * len(more)
 
 
-def _value(found: Replicate, quantity: Quantity, attributes: Attributes | None) -> float:
+def _value(found: Replicate, quantity: Quantity) -> float:
     if quantity.kind == "residual":
-        return float(residual_parameters(attributes, found.phi)["estimate"].iloc[quantity.i])
+        return found.residual[quantity.name]
     if quantity.term < 0:
         return found.sigma
     G, i, j = found.covariances[quantity.term], quantity.i, quantity.j

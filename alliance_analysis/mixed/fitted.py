@@ -10,6 +10,7 @@ import pandas as pd
 
 from alliance_analysis.errors import ModelError
 from alliance_analysis.mixed.bootstrap import Bootstrap, Progress, Statistic, bootstrap_fit
+from alliance_analysis.mixed.derived import Derived, derive_from_fit
 from alliance_analysis.mixed.influence import delete_groups, refit_without, tabulate_changes
 from alliance_analysis.mixed.predict import (
     Effects,
@@ -116,6 +117,39 @@ class MixedFit(FitTables):
         ['(Intercept)', 'time', 'sd_(Intercept)|client', 'sigma']
         """
         return bootstrap_fit(self._source("bootstrap"), n, seed, statistic, progress)
+
+    def derive(self, statistic: Statistic) -> Derived:
+        """Evaluate functions of the parameters, such as a correlation or a share, with delta-method standard errors.
+
+        For quantities whose distribution is near normal on some scale; near a boundary `profile` and `bootstrap` say
+        more.
+
+        Parameters
+        ----------
+        statistic : callable
+            From a `Replicate` (terms, beta, covariances, sigma, residual) to a mapping of names to numbers.
+
+        Returns
+        -------
+        Derived
+            `tidy(conf_level, scales)` and the covariance of the values.
+
+        Raises
+        ------
+        ModelError
+            For a fit that did not converge.
+
+        Examples
+        --------
+        >>> from alliance_analysis.mixed.fit import fit_mixed
+        >>> frame = pd.DataFrame({"client": np.repeat(range(8), 5), "time": np.tile(range(5), 8)})
+        >>> frame["y"] = frame["client"] % 4 - 0.5 * frame["time"] + np.sin(np.arange(40))
+        >>> fit = fit_mixed("y ~ time + (1 | client)", frame)
+        >>> share = fit.derive(lambda at: {"icc": at.covariances[0][0, 0] / (at.covariances[0][0, 0] + at.sigma**2)})
+        >>> share.tidy(scales={"icc": "logit"})[["estimate", "conf_low", "conf_high"]].round(2).to_numpy().tolist()
+        [[0.64, 0.32, 0.86]]
+        """
+        return derive_from_fit(self._source("derive"), statistic)
 
     def _source(self, where: str) -> Source:
         if not self.converged:

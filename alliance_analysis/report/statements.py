@@ -47,7 +47,7 @@ def state_sample(study: Study, checks: pd.DataFrame) -> Sentence:
     whom = f" with {seen_by}" if therapists else " (no therapist ids)"
     questions = study.feasibility()
     answerable = format_count(questions["answerable"].sum())
-    return _with_checks(f"{sample}{whom}; {answerable} of {len(questions)} questions can be answered.", checks)
+    return with_checks(f"{sample}{whom}; {answerable} of {len(questions)} questions can be answered.", checks)
 
 
 def state_early_alliance(
@@ -68,18 +68,18 @@ def state_early_alliance(
     """
     if "r" in early.withheld:
         sentence = "How the early alliance goes with the end state, between clients, cannot be told from these data."
-        return Sentence(sentence, WITHHELD, f"{_begun(early.withheld['r'])}.")
+        return Sentence(sentence, WITHHELD, f"{begun(early.withheld['r'])}.")
     tidy = early.tidy(conf_level)
     r, low, high = tidy.loc[tidy["term"] == "r", ["estimate", "conf_low", "conf_high"]].iloc[0]
     if low <= 0 <= high:
         finding = f"These data cannot tell whether a higher early alliance goes with lower or higher {early.end_state}"
     else:
         finding = f"A higher early alliance goes with {'lower' if r < 0 else 'higher'} {early.end_state}"
-    numbers = f"r = {format_number(r)} {_interval(low, high, conf_level)}, between clients"
-    return _with_checks(f"{finding} ({numbers}). {_state_verdict(verdicts)}", checks)
+    numbers = f"r = {format_number(r)} {interval_text(low, high, conf_level)}, between clients"
+    return with_checks(f"{finding} ({numbers}). {_state_verdict(verdicts)}", checks)
 
 
-def _interval(low: float, high: float, conf_level: float) -> str:
+def interval_text(low: float, high: float, conf_level: float) -> str:
     """Return the interval, and its level where that is not the usual one."""
     return f"{format_interval(low, high)}{_of_level(conf_level)}"
 
@@ -156,10 +156,10 @@ def state_prospective(
     """
     if panel.term in panel.withheld:
         sentence = f"Whether the alliance predicts the next session's {outcome} within clients cannot be told."
-        return Sentence(sentence, WITHHELD, f"{_begun(panel.withheld[panel.term])}.")
+        return Sentence(sentence, WITHHELD, f"{begun(panel.withheld[panel.term])}.")
     row = panel.standardised_row(conf_level)
     numbers = f"(standardised slope {format_number(row['estimate'])} "
-    numbers += f"{_interval(row['conf_low'], row['conf_high'], conf_level)})"
+    numbers += f"{interval_text(row['conf_low'], row['conf_high'], conf_level)})"
     if row["conf_low"] <= 0 <= row["conf_high"]:
         finding = (
             "Within clients, these data cannot tell whether a better alliance than usual goes with lower or higher "
@@ -168,7 +168,7 @@ def state_prospective(
     else:
         word = "lower" if row["estimate"] < 0 else "higher"
         finding = f"Within clients, a better alliance than usual is followed by {word} {outcome} at the next session"
-    found = _with_checks(f"{finding} {numbers}. {_state_agreement(verdicts)}", checks)
+    found = with_checks(f"{finding} {numbers}. {_state_agreement(verdicts)}", checks)
     limits = [_state_own_bias(bias)]
     if panel.timing.word == "lagged":
         limits.append(f"Not called prospective: {panel.timing.sentence}.")
@@ -208,12 +208,12 @@ TOLERATED_BIAS = 0.02  # METHODS 0.1: what an estimator may miss and still be ca
 NOMINAL = 0.05  # share of false positives of a 95 % interval
 
 
-def _begun(reason: str) -> str:
+def begun(reason: str) -> str:
     """Return a reason as the beginning of a sentence; names keep their capitals, which `str.capitalize` takes away."""
     return reason[:1].upper() + reason[1:]
 
 
-def _with_checks(sentence: str, checks: pd.DataFrame) -> Sentence:
+def with_checks(sentence: str, checks: pd.DataFrame) -> Sentence:
     """Return the headline with the checks that are not green beside it, each source named once."""
     doubtful = checks.loc[checks["status"] != "green", "check"]
     if doubtful.empty:
@@ -264,9 +264,9 @@ def state_variance_shares(shares: VarianceShares, checks: pd.DataFrame, conf_lev
     ]
     if not parts:
         reason = next(iter(shares.withheld.values()))
-        return Sentence(f"How {shares.measure} vary by level cannot be told.", WITHHELD, f"{_begun(reason)}.")
-    sentence = f"Where {shares.measure} vary beyond the average course: {_listed(parts)}."
-    found = _with_checks(sentence, checks)
+        return Sentence(f"How {shares.measure} vary by level cannot be told.", WITHHELD, f"{begun(reason)}.")
+    sentence = f"Where {shares.measure} vary beyond the average course: {listed(parts)}."
+    found = with_checks(sentence, checks)
     if not shares.withheld:
         return found
     missing = "; ".join(f"the share {_WHERE[term]} ({reason})" for term, reason in shares.withheld.items())
@@ -284,7 +284,7 @@ _WHERE = {
 }
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -304,10 +304,10 @@ def state_level_slopes(slopes: LevelSlopes, outcome: str, checks: pd.DataFrame, 
     if not told:
         reasons = dict.fromkeys(slopes.withheld.values())
         sentence = f"With what {outcome} a better alliance goes, level by level, cannot be told from these data."
-        return Sentence(sentence, WITHHELD, f"{_begun('; '.join(reasons))}.")
+        return Sentence(sentence, WITHHELD, f"{begun('; '.join(reasons))}.")
     parts = [f"{_AT[level]}, with {_direction(tidy.loc[term], outcome, conf_level)}" for term, level in told.items()]
     hidden = [f"{_AT[level]} ({slopes.withheld[t]})" for t, level in slopes.levels.items() if t not in told]
-    found = _with_checks(f"A better alliance goes, {'; '.join(parts)}.", checks)
+    found = with_checks(f"A better alliance goes, {'; '.join(parts)}.", checks)
     if not hidden:
         return found
     return Sentence(found.sentence, CAUTION, f"Withheld: {'; '.join(hidden)}. {found.reason or ''}".strip())
@@ -321,7 +321,7 @@ _AT = {
 
 
 def _direction(row: pd.Series, outcome: str, conf_level: float) -> str:
-    numbers = f"({format_number(row['estimate'])} {_interval(row['conf_low'], row['conf_high'], conf_level)})"
+    numbers = f"({format_number(row['estimate'])} {interval_text(row['conf_low'], row['conf_high'], conf_level)})"
     if row["conf_low"] <= 0 <= row["conf_high"]:
         return f"neither clearly lower nor clearly higher {outcome} {numbers}"
     return f"{'lower' if row['estimate'] < 0 else 'higher'} {outcome} {numbers}"

@@ -10,8 +10,9 @@ CAPTION = "Own estimate beside published findings, each comparable only at the s
 NOTE = "Published figures as printed, with how they were verified."
 NOTE_OWN = (
     f"{NOTE} Own values are coded so that positive is good for the client: where a higher score is worse, the sign of "
-    "the own estimate is turned. So is the interval expected for a new study of this size. Where the reason says "
-    "“direction only”, the published figure has another metric or no number, and only the directions are compared."
+    "the own estimate is turned; figures on the agreement of two raters, where no direction is good or bad, stay as "
+    "they are. So is the interval expected for a new study of this size. Where the reason says “direction only”, the "
+    "published figure has another metric or no number, and only the directions are compared."
 )
 NOTE_NO_OWN = f"{NOTE} No own value stands beside them: in each row the reason says why."
 CRITERIA_CAPTION = "Criteria, all reported."

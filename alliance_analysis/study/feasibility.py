@@ -10,11 +10,23 @@ import pandas as pd
 
 from alliance_analysis.study.measure import Measure
 from alliance_analysis.study.problems import count
-from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, DATE, PHASE, PHASES, SESSION, SYMPTOMS, THERAPIST
+from alliance_analysis.study.vocabulary import (
+    ALLIANCE,
+    ALLIANCE_CLIENT,
+    ALLIANCE_THERAPIST,
+    CLIENT,
+    DATE,
+    PHASE,
+    PHASES,
+    SESSION,
+    SYMPTOMS,
+    THERAPIST,
+)
 
 MIN_SESSIONS = 3  # within-client effects need three sessions of a client (METHODS A1)
 MIN_CLIENTS = 10
 MIN_PAIRS = 30  # pairs of sessions for a within-client effect from one session to the next
+MIN_SURFACE_CLIENTS = 20  # clients for a surface of six coefficients
 MIN_THERAPISTS = 5  # with fewer, a variance between therapists cannot be estimated at all (METHODS A2)
 
 Answer = tuple[bool, str, str]  # answerable, reason, needs
@@ -41,12 +53,14 @@ class Question:
 QUESTIONS = (
     Question("01", "who_is_in_the_data", "Who is in the data, and what can it answer?", "tool"),
     Question("02", "alliance_and_symptom_change", "Does the alliance predict symptom change?", "replication"),
+    Question("03", "client_and_therapist_agreement", "How far do client and therapist agree?", "replication"),
     Question(
         "07",
         "therapists_clients_sessions",
         "How much lies between therapists, between clients, within clients?",
         "replication",
     ),
+    Question("10", "agreement_and_outcome", "Agreement and outcome", "replication"),
 )
 
 
@@ -209,8 +223,71 @@ def _levels(sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: 
     return True, f"{facts}.", ""
 
 
+def _both_raters(sessions: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the treatment sessions that client and therapist both rated, and what is missing in words."""
+    absent = [
+        rater
+        for rater, name in (("client", ALLIANCE_CLIENT), ("therapist", ALLIANCE_THERAPIST))
+        if name not in sessions or not sessions[name].notna().any()
+    ]
+    if absent:
+        return sessions.iloc[:0], f"The sessions have no alliance ratings by the {' and none by the '.join(absent)}."
+    treatment = _treatment_rows(sessions)
+    return treatment.dropna(subset=[ALLIANCE_CLIENT, ALLIANCE_THERAPIST]), ""
+
+
+def _agreement(sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: int | None) -> Answer:
+    needs = (
+        f"Ratings of the alliance by client and therapist of the same sessions, from at least {MIN_CLIENTS} clients."
+    )
+    both, absent = _both_raters(sessions)
+    if absent:
+        return False, absent, needs
+    clients = both[CLIENT].nunique()
+    facts = f"Both rated {count(len(both), 'session')} of {count(clients, 'client')}"
+    if clients < MIN_CLIENTS:
+        return False, f"{facts}; at least {MIN_CLIENTS} clients are needed.", needs
+    repeated = int((both.groupby(CLIENT).size() >= 2).sum())
+    more = (
+        f"{repeated:,} of them have two or more" if repeated else "none has two, so nothing can be said within clients"
+    )
+    return True, f"{facts}; {more}.", ""
+
+
+def _agreement_and_outcome(sessions: pd.DataFrame, measures: dict[str, Measure], max_gap_days: int | None) -> Answer:
+    needs = (
+        f"Ratings of the alliance by client and therapist of the same sessions, and {SYMPTOMS} at later ones, from at "
+        f"least {MIN_SURFACE_CLIENTS} clients."
+    )
+    both, absent = _both_raters(sessions)
+    if absent:
+        return False, absent, needs
+    if SYMPTOMS not in sessions or not sessions[SYMPTOMS].notna().any():
+        return False, f"The sessions have no {SYMPTOMS}.", needs
+    if sessions.groupby(CLIENT)[SESSION].nunique().max() < 2:
+        return False, "Every client has one session, so no outcome comes after a rating.", needs
+    untimed = [name for name in (ALLIANCE_CLIENT, SYMPTOMS) if measures[name].collected is None]
+    if untimed:
+        reason = f"It is not known whether {' and '.join(untimed)} were collected before or after the session."
+        return False, reason, "`collected: before` or `collected: after` of each measure."
+    treatment = _treatment_rows(sessions)
+    rated = treatment.assign(**{_PAIR: treatment[ALLIANCE_CLIENT].where(treatment[ALLIANCE_THERAPIST].notna())})
+    same_session = (measures[ALLIANCE_CLIENT].collected, measures[SYMPTOMS].collected) == ("before", "after")
+    pairs = count_pairs(rated, _PAIR, same_session=same_session, max_gap_days=max_gap_days)
+    counted = f"{count(int(pairs.sum()), 'pair')} of consecutive sessions from {count(len(pairs), 'client')}"
+    facts = f"Both rated {count(len(both), 'session')} of {count(both[CLIENT].nunique(), 'client')}; {counted}"
+    facts += f" have {SYMPTOMS} too"
+    if len(pairs) < MIN_SURFACE_CLIENTS or pairs.sum() < MIN_PAIRS:
+        return False, f"{facts}; at least {MIN_PAIRS} pairs from {MIN_SURFACE_CLIENTS} clients are needed.", needs
+    return True, f"{facts}.", ""
+
+
+_PAIR = "_rated_by_both"
+
 _ANSWERS: dict[str, Callable[[pd.DataFrame, dict[str, Measure], int | None], Answer]] = {
     "01": _who,
     "02": _alliance_and_symptoms,
+    "03": _agreement,
     "07": _levels,
+    "10": _agreement_and_outcome,
 }

@@ -179,7 +179,7 @@ def test_variance_components_are_recorded_but_not_at_a_singular_level(report, sh
         (
             {"levels": {"time": "inside"}},
             "record, model 'm': no level 'inside'; allowed are within, between, between_client, between_therapist,"
-            " variance. Correct it.",
+            " variance, total. Correct it.",
         ),
     ],
 )

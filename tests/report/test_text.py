@@ -199,7 +199,7 @@ def test_the_sample_is_stated_with_its_questions():
     study = load_study("example")
     statement = statements.state_sample(study, checks(a="green"))
     assert statement.sentence == (
-        f"{len(study.sessions):,} sessions of 240 clients with 24 therapists; 3 of 3 questions can be answered."
+        f"{len(study.sessions):,} sessions of 240 clients with 24 therapists; 5 of 5 questions can be answered."
     )
 
 

@@ -108,7 +108,7 @@ CASES = {
     ),
     "unknown question": (
         HEAD + "plan: {primary: 99}\n",
-        "line 2: plan.primary must be the number of a question (01, 02, 07), got '99'.",
+        "line 2: plan.primary must be the number of a question (01, 02, 03, 07, 10), got '99'.",
     ),
     "direction that is no flag": (
         HEAD + "measures:\n  hope: {range: [0, 1], higher_is_worse: ja}\n",
