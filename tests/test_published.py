@@ -9,9 +9,12 @@ from alliance_analysis.errors import DataError
 from alliance_analysis.published import (
     VERDICTS,
     Estimand,
+    agreement_estimand,
     compare_with_truth,
+    congruence_estimand,
     early_alliance_estimand,
     end_state_estimand,
+    judge_agreement,
     judge_levels,
     judge_replication,
     load_published,
@@ -273,3 +276,77 @@ def test_no_level_at_all_is_an_empty_table_with_its_columns():
     assert list(table.columns) == list(
         judge_replication(own(-0.2), EARLY_ALLIANCE, load_published(ids=["M01"])).columns
     )
+
+
+def tidy_of(**rows):
+    return pd.DataFrame(
+        [{"term": term, "estimate": b, "std_error": se, "df": df} for term, (b, se, df) in rows.items()]
+    ).replace({"term": {"between": "correlation between clients", "d": "standardised mean difference (d)"}})
+
+
+AGREEMENT = {"between": (0.6, 0.05, np.inf), "precision": (0.5, 0.06, np.inf), "d": (-0.4, 0.1, 23.0)}
+TRUTH = {"truth_force_within": (0.45, 0.02, 200.0)}
+
+
+def test_each_figure_on_agreement_stands_beside_the_number_of_its_own_kind():
+    published = load_published(ids=["M20", "M22", "A02", "M24"])
+    judged = judge_agreement(tidy_of(**AGREEMENT), tidy_of(**TRUTH), published)
+    assert judged["finding_id"].tolist() == ["M20", "M22", "A02", "M24"]
+    assert judged["own"].tolist()[:3] == pytest.approx(
+        [0.4, 0.6, 0.45]
+    )  # d is client minus therapist, as in the source
+    assert judged["verdict"].tolist() == ["consistent with signal"] * 3 + ["not comparable"]
+    assert judged["reason"].iloc[3] == "rater: client+observer; outcome: alliance_observer"
+
+
+def test_agreement_has_no_good_direction_and_its_signs_stay_as_coded():
+    own = {"estimate": -0.3, "std_error": 0.08, "df": np.inf}
+    judged = judge_replication(own, agreement_estimand(), load_published(ids=["M22"]))
+    assert judged["own"].item() == pytest.approx(-0.3)
+    assert judged["verdict"].item() == "opposite"
+
+
+def test_the_correlation_is_judged_on_fishers_z():
+    r, error = 0.6, 0.05
+    judged = judge_agreement(tidy_of(**AGREEMENT), tidy_of(**TRUTH), load_published(ids=["M22"]))
+    half = 1.959964 * error / (1 - r**2)
+    assert judged["own_low"].item() == pytest.approx(np.tanh(np.arctanh(r) - half), rel=1e-6)
+
+
+def test_with_one_session_each_the_plain_correlation_stands_beside_the_published_one():
+    once = AGREEMENT | {"between": (np.nan, np.nan, np.nan)}
+    judged = judge_agreement(tidy_of(**once), tidy_of(**TRUTH), load_published(ids=["M22"]))
+    assert judged["own"].item() == pytest.approx(0.5)
+
+
+def test_agreement_of_a_simulated_study_gets_no_verdict():
+    published = load_published(ids=["M20", "A02"])
+    judged = judge_agreement(tidy_of(**AGREEMENT), tidy_of(**TRUTH), published, simulated=True)
+    assert set(judged["verdict"]) == {"not comparable"}
+
+
+@pytest.mark.parametrize(
+    ("level", "finding", "verdict", "reason"),
+    [
+        ("within", "A06", "consistent with signal", "direction only: no comparable figure with its precision"),
+        ("between", "M14", "not comparable", "metric: r"),
+        ("between", "A11", "no number", "the source found no association, and prints no figure"),
+        ("between", "A05", "no number", "the source prints neither a figure nor a direction"),
+        (
+            "between",
+            "A04",
+            "no number",
+            "the source found different directions for different outcomes or models, and prints no figure",
+        ),
+    ],
+)
+def test_agreement_and_outcome_says_what_a_source_reports(level, finding, verdict, reason):
+    own = {"estimate": 14.0, "std_error": 2.0, "df": 200.0}
+    judged = judge_replication(own, congruence_estimand(level), load_published(ids=[finding])).iloc[0]
+    assert (judged["verdict"], judged["reason"]) == (verdict, reason)
+
+
+def test_the_direction_of_congruence_turns_with_the_outcome():
+    own = {"estimate": 14.0, "std_error": 2.0, "df": 200.0}
+    better = congruence_estimand("within", higher_is_worse=False)
+    assert judge_replication(own, better, load_published(ids=["A06"]))["verdict"].item() == "opposite"

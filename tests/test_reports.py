@@ -18,7 +18,7 @@ from alliance_analysis.plots.estimates import plot_binned
 from alliance_analysis.plots.sessions import plot_course
 from alliance_analysis.prepare import add_time
 from alliance_analysis.report.run import run_reports
-from alliance_analysis.study.simulate import StudyDesign, simulate_study
+from alliance_analysis.study.simulate import StudyDesign, load_truth, simulate_study
 from alliance_analysis.study.studyfile import load_study
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,17 @@ study: {title: A clinic whose ids must not travel}
 data: sessions.csv
 measures:
   alliance_client: {instrument: WAI-SR, column: alliance_client, score: mean, collected: after}
+  alliance_therapist: {instrument: WAI-SRT, column: alliance_therapist, score: mean, collected: after}
   symptoms: {instrument: CORE-10, column: symptoms, score: sum, collected: before, recall_days: 7}
+"""
+COUPLES = """\
+study: {title: Married couples, source: "Acitelli, in the R package dyadr (CC0)"}
+data: couples.csv
+columns: {client: CoupleID}
+raters: {column: Gender_A, client: Wife, therapist: Husband}
+measures:
+  alliance_client: {label: Satisfaction of the wife, column: Satisfaction_A, range: [1, 4], shared_items: true}
+  alliance_therapist: {label: Satisfaction of the husband, column: Satisfaction_A, range: [1, 4]}
 """
 
 
@@ -66,16 +76,15 @@ def planted(tmp_path_factory):
         therapist=PLANTED["therapist"] + sessions["therapist"],
         note=PLANTED["note"],
     )
-    sessions[["client", "therapist", "session", "date", "alliance_client", "symptoms", "note"]].to_csv(
-        folder / "sessions.csv", index=False
-    )
+    ratings = ["alliance_client", "alliance_therapist", "symptoms"]
+    sessions[["client", "therapist", "session", "date", *ratings, "note"]].to_csv(folder / "sessions.csv", index=False)
     (folder / "study.yml").write_text(STUDY, encoding="utf-8")
     return run_reports(folder / "study.yml", out=folder / "run", parameters={"n_simulations": "2", "n_bootstrap": "20"})
 
 
 def test_every_question_is_answered_on_the_example_study(example):
     assert example.exit_code == 0
-    assert example.statuses == {"01": "answered", "02": "caution", "07": "answered"}
+    assert example.statuses == {"01": "answered", "02": "caution", "03": "caution", "07": "answered", "10": "caution"}
 
 
 def test_results_follow_the_schema_and_hold_the_estimates(example):
@@ -114,6 +123,29 @@ def test_the_variance_between_therapists_is_the_primary_answer_of_question_07(ex
     assert [(row["model"], row["term"]) for row in primary] == [("variance of symptoms", "share_therapist")]
     shares = [row["estimate"] for row in results["estimates"] if row["model"] == "variance of symptoms"]
     assert sum(shares) == pytest.approx(1.0)
+
+
+def test_both_raters_agreement_is_told_level_by_level(example):
+    results = json.loads((example.folder / "03_client_and_therapist_agreement.results.json").read_text("utf-8"))
+    levels = {row["term"]: row["level"] for row in results["estimates"] if row["model"] == "agreement"}
+    assert levels["correlation within clients"] == "within"
+    assert levels["correlation between clients"] == "between"
+    assert levels["mean difference"] == "total"
+    assert [row["term"] for row in results["estimates"] if row["primary"]] == ["correlation within clients"]
+    # 0.61 of pooled sessions stands in a table of mistakes only, never among the estimates
+    assert "correlation of all sessions" not in levels
+
+
+def test_agreement_and_outcome_shows_the_curvature_that_was_put_in(example):
+    results = json.loads((example.folder / "10_agreement_and_outcome.results.json").read_text("utf-8"))
+    a4 = next(row for row in results["estimates"] if row["primary"])
+    assert (a4["term"], a4["level"]) == ("a4", "within")
+    assert a4["conf_low"] < load_truth(load_study("example").path.parent)["agreement"]["congruence_within_a4"]
+    assert a4["conf_low"] > 0
+    headline = next(h for h in results["headlines"] if h["part"].startswith("Session by session"))
+    assert (
+        "agreement in itself is best is not supported" in headline["sentence"]
+    )  # the client's own slope moves the valley
 
 
 def test_a_second_run_is_byte_identical(example, tmp_path):
@@ -166,6 +198,30 @@ def test_the_real_trial_is_answered_and_judged(tmp_path):
     for words in ("is an inference", "no alliance rated by therapists", "cut-offs and levels cannot be used"):
         assert words in page
     assert "SIMULATED" not in page
+    for slug in ("03_client_and_therapist_agreement", "10_agreement_and_outcome"):
+        results = json.loads((tmp_path / f"{slug}.results.json").read_text("utf-8"))
+        assert (results["status"], results["estimates"]) == ("not_answerable", [])
+        page = (tmp_path / f"{slug}.html").read_text("utf-8")
+        assert "The sessions have no alliance ratings by the therapist." in page
+
+
+@needs_real_data
+def test_one_time_point_of_real_couples_gives_what_it_can_and_declines_the_rest(tmp_path):
+    source = Path(os.environ["ALLIANCE_DATA"]) / "acitelli_couples_pairwise.csv"
+    (tmp_path / "couples.csv").write_bytes(source.read_bytes())
+    (tmp_path / "study.yml").write_text(COUPLES, encoding="utf-8")
+    summary = run_reports(tmp_path / "study.yml", out=tmp_path / "run", only=["03"])
+    assert (summary.exit_code, summary.statuses) == (0, {"03": "caution"})
+    results = json.loads((tmp_path / "run/03_client_and_therapist_agreement.results.json").read_text("utf-8"))
+    found = {(row["model"], row["term"]): row["estimate"] for row in results["estimates"]}
+    wide = pd.read_csv(source).pivot(index="CoupleID", columns="Gender_A", values="Satisfaction_A")
+    assert found["agreement", "precision"] == pytest.approx(wide["Wife"].corr(wide["Husband"]))
+    assert found["agreement", "mean difference"] == pytest.approx((wide["Husband"] - wide["Wife"]).mean())
+    slope = wide["Wife"].cov(wide["Husband"]) / wide["Wife"].var()
+    assert found["therapist judges, client is the truth", "truth_force_between"] == pytest.approx(slope)
+    withheld = {(row["model"], row["term"]) for row in results["withheld"]}
+    assert {term for _, term in withheld} >= {"correlation within clients", "truth_force_within", "client:actor"}
+    assert not set(found) & withheld
 
 
 def drawn_points(ax):

@@ -273,7 +273,7 @@ class Congruence:
         return pd.DataFrame({"group": [], "term": [], "term2": [], "estimate": [], "std_dev": []})
 
     def predict_surface(self) -> np.ndarray:
-        """Return the surface over the support, (41, 41): differences from ratings of 0; missing where no data lie."""
+        """Return the surface over the support, (25, 25): differences from ratings of 0; missing where no data lie."""
         support = self.support
         if support is None:
             raise ModelError("predict_surface: no data, so no surface. Use data that can carry the model.")

@@ -25,7 +25,7 @@ from alliance_analysis.study import vocabulary as v
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CELLS = 12  # a side of a binned figure
+CELLS = 10  # a side of a binned figure
 FEWEST_PER_GROUP = 10  # clients behind a point
 
 
@@ -288,7 +288,7 @@ def plot_surface(fit: Surface, *, unit: str = "outcome points", rating: str = "p
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> grid = np.linspace(-1, 1, 41)
+    >>> grid = np.linspace(-1, 1, 25)
     >>> x, y = np.meshgrid(grid, grid)
     >>> fit = SimpleNamespace(raters=("client", "therapist"), support=SimpleNamespace(x=grid, y=grid))
     >>> fit.predict_surface = lambda: (x - y) ** 2
@@ -303,8 +303,7 @@ def plot_surface(fit: Surface, *, unit: str = "outcome points", rating: str = "p
     if np.isnan(z).all():
         ax.text(0.5, 0.5, "too few clients near any point: not drawn", transform=ax.transAxes, ha="center")
         return ax
-    filled = ax.contourf(x, y, z, levels=10, cmap="cividis")
-    ax.contour(x, y, z, levels=10, colors="white", linewidths=0.5)
+    filled = ax.contourf(x, y, z, levels=8, cmap="cividis")
     ax.figure.colorbar(filled, ax=ax, label=f"Predicted difference: {unit}")
     ends = np.array([x.min(), x.max()])
     ax.plot(ends, ends, color="black", linewidth=1.5, label="both the same")

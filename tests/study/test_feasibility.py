@@ -231,3 +231,66 @@ def test_an_intake_and_a_follow_up_do_not_make_a_third_session(write: Writer, go
     occasions = from_intake.assign(phase=from_intake["session"].map({99: "follow_up"}).fillna("treatment"))
     assert levels_answer(write, frame)[0]
     assert levels_answer(write, occasions)[1].startswith("There are 0 clients with 3 or more sessions")
+
+
+def rater_answer(write: Writer, frame: pd.DataFrame, question: str, study: str = STUDY) -> list[object]:
+    table = load_study(write(study, frame.to_csv(index=False))).feasibility().set_index("question")
+    return table.loc[question, ["answerable", "reason"]].tolist()
+
+
+TWO_RATERS = STUDY + "  alliance_therapist: {column: alliance_therapist, range: [1, 5], collected: after}\n"
+
+
+def two_raters(frame: pd.DataFrame, n: int = 30) -> pd.DataFrame:
+    """The good study, three times over, with a therapist's rating."""
+    copies = [frame.assign(client=frame["client"] + f"x{k}") for k in range(3)]
+    whole = pd.concat(copies, ignore_index=True)
+    keep = whole["client"].isin(whole["client"].unique()[:n])
+    return whole[keep].assign(alliance_therapist=whole["alliance_client"].clip(1, 4.5))
+
+
+def test_agreement_needs_both_raters(write: Writer, good_frame: pd.DataFrame) -> None:
+    for question in ("03", "10"):
+        assert rater_answer(write, good_frame, question) == [
+            False,
+            "The sessions have no alliance ratings by the therapist.",
+        ]
+
+
+def test_agreement_counts_what_both_rated(write: Writer, good_frame: pd.DataFrame) -> None:
+    frame = two_raters(good_frame)
+    sessions = frame["client"].nunique() * 4
+    assert rater_answer(write, frame, "03", TWO_RATERS) == [
+        True,
+        f"Both rated {sessions} sessions of 30 clients; 30 of them have two or more.",
+    ]
+    few = two_raters(good_frame, 6)
+    assert rater_answer(write, few, "03", TWO_RATERS)[1] == (
+        "Both rated 24 sessions of 6 clients; at least 10 clients are needed."
+    )
+
+
+def test_agreement_and_outcome_needs_later_symptoms(write: Writer, good_frame: pd.DataFrame) -> None:
+    frame = two_raters(good_frame)
+    assert rater_answer(write, frame, "10", TWO_RATERS) == [
+        True,
+        "Both rated 120 sessions of 30 clients; 90 pairs of consecutive sessions from 30 clients have symptoms too.",
+    ]
+    few = two_raters(good_frame, 12)
+    assert rater_answer(write, few, "10", TWO_RATERS)[1].endswith("at least 30 pairs from 20 clients are needed.")
+    once = frame[frame["session"] == 1]
+    assert rater_answer(write, once, "10", TWO_RATERS) == [
+        False,
+        "Every client has one session, so no outcome comes after a rating.",
+    ]
+    assert rater_answer(write, once, "03", TWO_RATERS) == [
+        True,
+        "Both rated 30 sessions of 30 clients; none has two, so nothing can be said within clients.",
+    ]
+
+
+def test_agreement_and_outcome_needs_symptoms(write: Writer, good_frame: pd.DataFrame) -> None:
+    frame = two_raters(good_frame)
+    without = TWO_RATERS.replace("symptoms:", "wellbeing:")
+    renamed = frame.rename(columns={"symptoms": "wellbeing"})
+    assert rater_answer(write, renamed, "10", without) == [False, "The sessions have no symptoms."]
