@@ -301,7 +301,7 @@ def judge_congruence(checklist: pd.DataFrame) -> tuple[str, str]:
     failed = [c for c, h in zip(checklist["condition"][:4], holds[:4], strict=True) if h == "no"]
     unknown = [c for c, h in zip(checklist["condition"][:4], holds[:4], strict=True) if h == UNKNOWN]
     if failed:
-        return NOT, f"not met: {'; '.join(failed)}"
+        return NOT, f"not met: {'; '.join(f'that {condition}' for condition in failed)}"
     if unknown:
         return UNKNOWN, f"cannot be told: {'; '.join(unknown)}"
     if "no" in holds[4:]:

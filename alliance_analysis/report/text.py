@@ -62,8 +62,9 @@ METRIC_SURFACE = (
 METRIC_CHECKLIST = (
     "All conditions must hold for the claim that agreement in itself goes with a better outcome (Humberg, Nestler "
     "and Back); the last two for its strict sense. “Not contradicted”: the interval holds the value asked for, "
-    "which does not show that it is met. A surface cannot say whether being too high is better or worse than being "
-    "too low."
+    "which does not show that it is met. A slope of one rating alone shifts the valley or ridge: the claim then "
+    "fails although disagreement goes with a worse outcome. A surface cannot say whether being too high is better "
+    "or worse than being too low."
 )
 METRIC_DISCREPANCY = (
     "Correlations with the outcome, clients as units. The last two columns: what the score would show if the "
