@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alliance_analysis.report.formats import format_count, format_counted
+from alliance_analysis.report.formats import format_count, format_counted, format_percent
+from alliance_analysis.report.strip import comparable_row, count_verdicts, forest_strip
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TEXT_TAGS = {
@@ -127,8 +128,17 @@ def short_html(page: Mapping[str, Any]) -> str:
 
 def index_html(page: Mapping[str, Any]) -> str:
     """Return the index of a run: `study, inputs, reports` with one entry per question."""
-    reports = [{**report, "headlines": _for_index(report)} for report in page["reports"]]
-    return _render("index.html.j2", {**page, "reports": reports})
+    reports = []
+    for report in page["reports"]:
+        row = comparable_row(report["verdicts"])
+        strip = forest_strip(row) if row else None
+        beside = {"verdict": count_verdicts(report["verdicts"]), "strip": strip, "beside": row}
+        reports.append({**report, "headlines": _for_index(report), **beside})
+    statuses = {report["status"] for report in reports}
+    return _render("index.html.j2", {**page, "reports": reports, "statuses": [s for s in _ORDER if s in statuses]})
+
+
+_ORDER = ("answered", "caution", "withheld", "not_answerable", "failed")
 
 
 def _for_index(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -212,7 +222,7 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"count": format_count, "counted": format_counted}
+    environment.filters |= {"count": format_count, "counted": format_counted, "percent": format_percent}
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     script = (_TEMPLATES / "code.js").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alliance_analysis.study.studyfile import Study
-from alliance_analysis.study.vocabulary import CLIENT, THERAPIST
+from alliance_analysis.study.vocabulary import CLIENT, DATE, THERAPIST
 
 _PACKAGES = (
     "alliance-analysis",
@@ -93,6 +93,26 @@ def study_card(study: Study) -> dict[str, Any]:
     }
 
 
+def describe_study(study: Study) -> dict[str, Any]:
+    """Return what the index says of a study beyond counts: period by month, each measure with its missing share.
+
+    Examples
+    --------
+    >>> from alliance_analysis.study.studyfile import load_study
+    >>> [row["measure"] for row in describe_study(load_study("example"))["measures"]][:1]
+    ['alliance_client']
+    """
+    sessions = study.sessions
+    dates = sessions[DATE].dropna() if DATE in sessions else sessions.iloc[:0, 0]
+    period = [f"{day:%Y-%m}" for day in (dates.min(), dates.max())] if len(dates) else None
+    measures = [
+        {"measure": name, "scale": study.measures[name].unit, "missing": round(float(sessions[name].isna().mean()), 4)}
+        for name in study.core_measures
+    ]
+    return {"period": period, "measures": measures}
+
+
 def inputs(study: Study) -> dict[str, Any]:
     """Return what all reports of a run have in common: study, hashes of its files, versions, commit."""
-    return {"study": study_card(study), "files": dict(study.files), "versions": versions(), "commit": commit()}
+    common = {"study": study_card(study), "described": describe_study(study), "files": dict(study.files)}
+    return common | {"versions": versions(), "commit": commit()}

@@ -16,6 +16,7 @@ INPUTS = {
         "name": "tiny", "title": HOSTILE, "source": HOSTILE, "simulated": True, "n_sessions": 72, "n_clients": 1,
         "n_therapists": None,
     },
+    "described": {"period": ["2021-01", "2021-03"], "measures": [{"measure": HOSTILE, "scale": HOSTILE, "missing": 0.5}]},
     "files": {"a<b>.csv": "0" * 64},
     "versions": {"python": "3.11"},
     "commit": None,
@@ -23,6 +24,8 @@ INPUTS = {
 PAGE = {
     "number": "02", "title": HOSTILE, "kind": "own question", "status": "withheld", "study": INPUTS["study"],
     "parameters": {"seed": 1}, "inputs": INPUTS, "reason": HOSTILE, "needs": HOSTILE, "checks": [],
+    "verdicts": [{"verdict": HOSTILE, "citation": HOSTILE, "metric": HOSTILE, "own": 0.2, "own_low": 0.1, "own_high": 0.3,
+                  "published": 0.3, "published_low": 0.2, "published_high": 0.4}],
     "headlines": [{"part": HOSTILE, "sentence": HOSTILE, "status": "withheld", "reason": HOSTILE}],
 }  # fmt: skip
 
@@ -193,8 +196,27 @@ def test_the_index_gives_reasons_in_full_and_repeats_no_status():
 def test_the_card_of_the_index_counts_one_in_the_singular():
     study = INPUTS["study"] | {"n_therapists": 1}
     html = index_html(PAGE | {"study": study, "reports": []})
+    assert "2021-01 to 2021-03" in html
     assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html)[:3] == [
         ("Sessions", "72"),
         ("Client", "1"),
         ("Therapist", "1"),
     ]
+
+
+def test_the_index_filters_by_status_only_where_there_is_a_choice():
+    report = PAGE | {"report": "02", "file": "02_x.html", "older": False, "failure": ""}
+    assert 'data-show="withheld"' not in index_html(PAGE | {"reports": [report]})
+    html = index_html(PAGE | {"reports": [report, report | {"status": "answered"}]})
+    assert re.findall(r'data-show="(.*?)"', html) == ["", "answered", "withheld"]
+
+
+def test_the_index_puts_the_own_estimate_beside_the_published_one():
+    row = {"verdict": "weaker", "citation": "A", "metric": "r", "own": 0.2, "own_low": 0.1, "own_high": 0.3}
+    row |= {"published": 0.3, "published_low": 0.2, "published_high": 0.4}
+    report = PAGE | {"report": "02", "file": "02_x.html", "older": False, "failure": "", "verdicts": [row]}
+    html = index_html(PAGE | {"reports": [report]})
+    assert 'alt="Own r 0.20 [0.10, 0.30], published 0.30 [0.20, 0.40]."' in html
+    assert "Beside published findings: weaker (1)." in html
+    without = index_html(PAGE | {"reports": [report | {"verdicts": []}]})
+    assert 'class="beside"' not in without
