@@ -6,19 +6,21 @@ import pytest
 from scipy import stats
 
 from alliance_analysis.errors import DataError
-from alliance_analysis.published import (
-    VERDICTS,
+from alliance_analysis.estimands import (
     Estimand,
     agreement_estimand,
-    compare_with_truth,
     congruence_estimand,
     early_alliance_estimand,
     end_state_estimand,
+    prospective_estimand,
+)
+from alliance_analysis.published import (
+    VERDICTS,
+    compare_with_truth,
     judge_agreement,
     judge_levels,
     judge_replication,
     load_published,
-    prospective_estimand,
 )
 
 EARLY_ALLIANCE = early_alliance_estimand()

@@ -9,7 +9,8 @@ import pytest
 
 from alliance_analysis.analyses.early import fit_early_alliance
 from alliance_analysis.check.rules import COLUMNS
-from alliance_analysis.published import early_alliance_estimand, judge_replication, load_published
+from alliance_analysis.estimands import early_alliance_estimand
+from alliance_analysis.published import judge_replication, load_published
 from alliance_analysis.report import statements, text
 from alliance_analysis.study.simulate import simulate_study
 from alliance_analysis.study.studyfile import load_study
