@@ -131,7 +131,7 @@ class ActorPartner:
         if self.full_ml is None or self.equal_ml is None or not (self.full_ml.converged and self.equal_ml.converged):
             return pd.DataFrame(columns=columns)
         table = compare_fits(self.equal_ml, self.full_ml)
-        return table.assign(model=["equal actor and partner effects", "own effects of each rater"])[columns]
+        return table.assign(model=["equal actor and partner effects", "each rater's own effects"])[columns]
 
     def beside_panel(self, sessions: pd.DataFrame, conf_level: float = 0.95) -> pd.DataFrame:
         """Put the effects beside those of the panel VAR, which does not centre on observed means.

@@ -218,13 +218,7 @@ def fit_agreement(
     keys = dyad_keys(pairs)
     clients = pairs.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     n_clients = int(clients.max()) + 1 if len(clients) else 0
-    refused = _not_comparable(scales)
-    if n_clients < FEWEST_CLIENTS:
-        reason = f"{n_clients} clients have sessions that both rated; at least {FEWEST_CLIENTS} are needed"
-        refused = dict.fromkeys(_LEVEL_OF, reason)
-    else:
-        refused = _no_variation(pairs, first, second) | refused
-    parts = _Parts(refused)
+    parts = _Parts(_refusals(pairs, n_clients, first, second, scales))
     several = n_clients >= FEWEST_CLIENTS and enough_therapists(pairs)
     therapists = _therapist_codes(pairs, keys) if several else None
     x, y = pairs[first].to_numpy(float), pairs[second].to_numpy(float)
@@ -255,6 +249,14 @@ def fit_agreement(
         n_clients=n_clients,
         n_therapists=int(pairs[v.THERAPIST].nunique()) if v.THERAPIST in pairs else None,
     )
+
+
+def _refusals(pairs: pd.DataFrame, n_clients: int, first: str, second: str, scales: Scales | None) -> dict[str, str]:
+    """Return what can be seen to have no number before anything is computed."""
+    if n_clients < FEWEST_CLIENTS:
+        reason = f"{n_clients} clients have sessions that both rated; at least {FEWEST_CLIENTS} are needed"
+        return dict.fromkeys(_LEVEL_OF, reason)
+    return _no_variation(pairs, first, second) | _not_comparable(scales)
 
 
 class _Parts:

@@ -252,8 +252,11 @@ class Congruence:
         return row
 
     def true_values(self, truth: Mapping[str, Any]) -> dict[str, float]:
-        """Return a4 of a simulated study's truth (`load_truth`) at this level; empty for a real study."""
-        name = f"congruence_{self.level}_a4"
+        """Return a4 of a simulated study's truth (`load_truth`) at this level; empty for a real study.
+
+        Between clients it is that of the early sessions' means, which hold less of disagreement than usual levels do.
+        """
+        name = f"congruence_{self.level}{'_early' if self.level == v.LEVEL_BETWEEN else ''}_a4"
         known = truth.get("agreement", {})
         return {"a4": float(known[name])} if name in known else {}
 

@@ -181,7 +181,7 @@ def fit_dependability(sessions: pd.DataFrame, measure: str = v.ALLIANCE_CLIENT) 
 
     References
     ----------
-    Crits-Christoph et al. 2011, 10.1037/a0023668; Baldwin & Imel 2012, 10.1037/a0027935.
+    Crits-Christoph et al. 2011, 10.1037/a0023668; Baldwin et al. 2012, 10.1037/a0027935.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.special import ndtri
 from alliance_analysis.analyses.congruence import COLUMNS, Centre, refuse_names
 from alliance_analysis.analyses.least_squares import fit_least_squares
 from alliance_analysis.analyses.two_raters import TwoRaters
-from alliance_analysis.errors import ModelError
+from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed.fit import fit_mixed
 from alliance_analysis.study import vocabulary as v
 
@@ -208,7 +209,9 @@ def _family_row(
     try:
         if random:
             fixed = " + ".join([*beside, *terms]) or "1"
-            fit = fit_mixed(f"{outcome} ~ {fixed} + {random}", data, criterion="ML", df="normal")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FitWarning)  # a likelihood is one at the boundary too
+                fit = fit_mixed(f"{outcome} ~ {fixed} + {random}", data, criterion="ML", df="normal")
             converged, k, log_lik, n = fit.converged, fit.n_parameters, fit.log_lik, fit.problem.n
         else:
             line = fit_least_squares(outcome, (*beside, *terms), data)

@@ -72,10 +72,11 @@ class Intraclass:
         return (*((x - 1) / (x + k - 1) for x in (f, low, high)), f, df2)
 
     def _agreement(self, conf_level: float) -> tuple[float, ...]:
-        """ICC(A,1) with the limits of McGraw & Wong 1996, table 7."""
+        """ICC(A,1) with the limits of McGraw & Wong 1996, table 7; the df are those of 0 where it is negative."""
         n, k, b, e, r = self.n, RATERS, self.between, self.error, self.raters
         icc = (b - e) / (b + (k - 1) * e + k * (r - e) / n)
-        scale_r, scale_e = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
+        odds = max(icc, 0.0) / (1 - icc)
+        scale_r, scale_e = k * odds / n, 1 + k * odds * (n - 1) / n
         df = (scale_r * r + scale_e * e) ** 2 / (
             (scale_r * r) ** 2 / (k - 1) + (scale_e * e) ** 2 / ((n - 1) * (k - 1))
         )
@@ -95,7 +96,7 @@ def mean_of_two(single: float) -> float:
     >>> round(mean_of_two(0.5), 3), mean_of_two(-1.2)
     (0.667, -inf)
     """
-    return RATERS * single / (1 + (RATERS - 1) * single) if single > -1 else -np.inf
+    return -np.inf if single <= -1 else RATERS * single / (1 + (RATERS - 1) * single)
 
 
 def mean_squares(scores: np.ndarray) -> Intraclass:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,9 @@ class AgreementLimits:
     size : float
         n0, the effective number of sessions per client in the expectation of `between`.
     n_clients, n_sessions : int
+    between_df : float
+        Of `between` as a multiple of chi-square: clients minus 1 where all have as many sessions, else fewer
+        (Satterthwaite).
     bias_df : float
         Of `bias_variance`; clients minus 1 where not stated.
     """
@@ -41,6 +44,7 @@ class AgreementLimits:
     size: float
     n_clients: int
     n_sessions: int
+    between_df: float
     bias_df: float = 0.0
 
     @property
@@ -64,7 +68,8 @@ class AgreementLimits:
         Notes
         -----
         Limits are bias -/+ 1.96 SD. Intervals by MOVER (Zou 2013): those of the mean (Student's t over clients) and of
-        the two variances (chi-square) are combined, so the interval of a limit is not symmetric.
+        the two variances (chi-square) are combined, so the interval of a limit is not symmetric. With equal numbers of
+        sessions they are Zou's; unequal ones cost the mean square between clients degrees of freedom.
         """
         check_conf_level(conf_level)
         sd, (var_low, var_high) = np.sqrt(self.variance), self._variance_limits(conf_level)
@@ -84,13 +89,12 @@ class AgreementLimits:
     def _variance_limits(self, conf_level: float) -> tuple[float, float]:
         """MOVER limits of variance = between / n0 + (1 - 1 / n0) within, each part with its chi-square limits."""
         tail = (1 - conf_level) / 2
-        parts = (
-            [(self.between / self.size, self.n_clients - 1)] if self.repeated else [(self.between, self.n_clients - 1)]
-        )
-        if self.repeated:
-            parts.append(((1 - 1 / self.size) * self.within, self.n_sessions - self.n_clients))
-        if self.repeated and self.between < self.within:  # no variance between clients is left: one mean square
-            parts = [(self.within, self.n_sessions - self.n_clients)]
+        within_df = self.n_sessions - self.n_clients
+        parts = [(self.between / self.size, self.between_df), ((1 - 1 / self.size) * self.within, within_df)]
+        if not self.repeated:
+            parts = [(self.between, self.between_df)]
+        elif self.between < self.within:  # no variance between clients is left: one mean square
+            parts = [(self.within, within_df)]
         down = np.sqrt(sum((value * (1 - df / chdtri(df, tail))) ** 2 for value, df in parts))
         up = np.sqrt(sum((value * (df / chdtri(df, 1 - tail) - 1)) ** 2 for value, df in parts))
         return max(self.variance - down, 0.0), self.variance + up
@@ -119,9 +123,18 @@ def measure_limits(differences: np.ndarray, clients: np.ndarray) -> AgreementLim
     within = float(((differences - means[clients]) ** 2).sum() / (total - n)) if total > n else 0.0
     between = float((sizes * (means - bias) ** 2).sum() / (n - 1))
     size = float((total**2 - (sizes**2).sum()) / ((n - 1) * total))
-    found = AgreementLimits(bias, 0.0, between, within, size, n, total)
+    found = AgreementLimits(bias, 0.0, between, within, size, n, total, n - 1.0)
     variance = found.variance_between * (sizes**2).sum() / total**2 + within / total
-    return AgreementLimits(bias, float(variance), between, within, size, n, total)
+    return replace(found, bias_variance=float(variance), between_df=_between_df(found, sizes))
+
+
+def _between_df(found: AgreementLimits, sizes: np.ndarray) -> float:
+    """df = tr(AD)^2 / tr(ADAD): the mean square is ybar' A ybar / (n - 1), client means ybar with variances D."""
+    if not found.repeated or found.variance == 0:
+        return len(sizes) - 1.0
+    total, of_means = sizes.sum(), found.variance_between + found.within / sizes
+    product = (np.diag(sizes) - np.outer(sizes, sizes) / total) * of_means
+    return float(np.trace(product) ** 2 / (product * product.T).sum())
 
 
 def independent_limits(differences: np.ndarray) -> tuple[float, float]:

@@ -236,7 +236,8 @@ def fit_one_with_many(
 
     References
     ----------
-    Marcus, Kashy & Baldwin 2009, 10.1037/a0015877; Kenny, Kashy & Cook 2006, Dyadic data analysis, chapter 10.
+    Marcus, Kashy & Baldwin 2009, J Couns Psychol 56(4), 537-548; Kenny, Kashy & Cook 2006, Dyadic data analysis,
+    chapter 10.
 
     Examples
     --------

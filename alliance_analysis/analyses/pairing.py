@@ -55,7 +55,7 @@ def pair_congruence(
     data = add_time(treatment[treatment[v.SESSION] >= 1]).reset_index(drop=True)
     both = data[first].notna() & data[second].notna()
     means = data[both].groupby(dyad_keys(data))[[first, second]].mean()
-    middle = float(means.to_numpy(float).mean())
+    middle = float(means.to_numpy(float).mean()) if len(means) else 0.0
     own = data[dyad_keys(data)].merge(means.reset_index(), on=dyad_keys(data), how="left").set_index(data.index)
     parts = {f"{name}{v.WITHIN}": (data[name] - own[name]).where(both) for name in (first, second)}
     parts |= {f"{name}{v.BETWEEN}": own[name] - middle for name in (first, second)}

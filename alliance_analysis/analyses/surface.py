@@ -114,7 +114,7 @@ def discrepancy_rates(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
     References
     ----------
-    Fleenor, McCauley & Brutus 1996, 10.1016/S1048-9843(96)90003-X; Shanock et al. 2010, 10.1007/s10869-010-9183-4.
+    Fleenor, McCauley & Brutus 1996, Leadership Quarterly 7(4), 487-506; Shanock et al. 2010, 10.1007/s10869-010-9183-4.
 
     Examples
     --------

@@ -35,8 +35,13 @@ class Derived:
     estimate: np.ndarray
     covariance: np.ndarray
 
-    def tidy(self, conf_level: float = 0.95, scales: Mapping[str, Scale] | None = None) -> pd.DataFrame:
-        """Tabulate: `term estimate std_error statistic df p_value conf_low conf_high`, by the normal distribution.
+    def tidy(
+        self,
+        conf_level: float = 0.95,
+        scales: Mapping[str, Scale] | None = None,
+        df: Mapping[str, float] | None = None,
+    ) -> pd.DataFrame:
+        """Tabulate: `term estimate std_error statistic df p_value conf_low conf_high`; normal where no df is given.
 
         Parameters
         ----------
@@ -45,6 +50,8 @@ class Derived:
             Where an interval is made before it is turned back: "fisher" for correlations, "log" for variances and
             ratios, "logit" for shares. Estimate and standard error stay on the number's own scale; the test is made on
             the scale of the interval, so that the two agree, and is missing on "log" and "logit", which hold no zero.
+        df : mapping of name to float, optional
+            Degrees of freedom of Student's t, where few therapists or clients stand behind a number.
 
         Raises
         ------
@@ -52,13 +59,16 @@ class Derived:
             On a scale that is not one of the four.
         """
         error = np.sqrt(np.diagonal(self.covariance))
-        table = Estimates(self.names, self.estimate, error, np.full(len(self.names), np.inf)).tidy(conf_level)
+        freedom = np.array([(df or {}).get(name, np.inf) for name in self.names])
+        table = Estimates(self.names, self.estimate, error, freedom).tidy(conf_level)
         for place, name in enumerate(self.names):
             scale = (scales or {}).get(name, "identity")
             if scale not in get_args(Scale):
                 raise ModelError(f"scales: {name} has {scale!r}; allowed are {', '.join(get_args(Scale))}. Correct it.")
             if scale != "identity":
-                table.loc[place, _MADE_THERE] = _row_on(scale, self.estimate[place], error[place], conf_level)
+                table.loc[place, _MADE_THERE] = _row_on(
+                    scale, self.estimate[place], error[place], freedom[place], conf_level
+                )
         return table
 
 
@@ -72,11 +82,11 @@ _TRANSFORMS: Mapping[str, tuple[Transform, Transform, Transform]] = {
 _MADE_THERE = ["statistic", "p_value", "conf_low", "conf_high"]
 
 
-def _row_on(scale: Scale, estimate: float, error: float, conf_level: float) -> list[float]:
+def _row_on(scale: Scale, estimate: float, error: float, df: float, conf_level: float) -> list[float]:
     """Return test and limits made on another scale, limits turned back; missing where it does not hold the estimate."""
     forward, back, slope = _TRANSFORMS[scale]
     with np.errstate(all="ignore"):
-        made = Estimates(("",), forward(np.array([estimate])), np.array([error * slope(estimate)]), np.array([np.inf]))
+        made = Estimates(("",), forward(np.array([estimate])), np.array([error * slope(estimate)]), np.array([df]))
         row = made.tidy(conf_level).iloc[0]
         limits = [float(back(row["conf_low"])), float(back(row["conf_high"]))]
     test = [float(row["statistic"]), float(row["p_value"])] if scale == "fisher" else [np.nan, np.nan]

@@ -319,6 +319,8 @@ def simulate_population_agreement(
         - `correlation_between`: of the clients' latent means over all sessions of the design.
         - `congruence_within_a4`, `congruence_between_a4`: curvature of the response surface along the line of
           incongruence, four times the design's coefficient.
+        - `congruence_between_early_a4`: what is left of the latter in means of sessions 3 to 5, with the start held
+          constant, to the nearest whole number.
 
     Notes
     -----
@@ -353,7 +355,23 @@ def simulate_population_agreement(
     return {name: round(float(value), 2) for name, value in simulated.items()} | {
         "congruence_within_a4": 4 * design.congruence_within,
         "congruence_between_a4": 4 * design.congruence_between,
+        "congruence_between_early_a4": round(_early_curvature(study)),
     }
+
+
+def _early_curvature(study: SimulatedStudy, early: tuple[int, int] = (3, 5)) -> float:
+    """Return a4 of `symptoms_post` on both raters' means of the early sessions, symptoms at the start held constant."""
+    sessions = study.sessions.astype({v.SYMPTOMS: float})
+    raters = [v.ALLIANCE_CLIENT, v.ALLIANCE_THERAPIST]
+    both = sessions[sessions[v.SESSION].between(*early)].dropna(subset=raters)
+    table = both.groupby(v.CLIENT)[raters].mean()
+    table["start"] = sessions[sessions[v.SESSION] <= 2].groupby(v.CLIENT)[v.SYMPTOMS].first()
+    table["end"] = study.clients.set_index(v.CLIENT)[v.SYMPTOMS + v.POST].astype(float)
+    table = table.dropna()
+    x, y = (table[name] - table[raters].to_numpy().mean() for name in raters)
+    columns = [np.ones(len(table)), table["start"], x, y, x * x, x * y, y * y]
+    b = np.linalg.lstsq(np.column_stack(columns), table["end"].to_numpy(), rcond=None)[0]
+    return float(b[4] - b[5] + b[6])
 
 
 def _slope(pair: pd.DataFrame) -> float:

@@ -1,4 +1,4 @@
-"""The golden cases: which model of which case is fitted, on which rows, with which residual structure."""
+"""The golden cases: which model of which case is fitted, on which rows, with which residual structure; all of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from alliance_analysis.mixed.crossproducts import Criterion
 from alliance_analysis.mixed.residuals import AR1, ByGroup, SameSession, Unstructured
+from alliance_analysis.validation.closed import CLOSED_CASES, ClosedCase
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ _EQUAL = "y ~ 0 + client + therap + client:time + therap:time + act + par + (0 +
 _PAIR = SameSession(rater="role", by=["dyad", "session"])
 _MEDIATION = "z ~ 0 + Smx + Sym + Syx"
 
-CASES: tuple[GoldenCase, ...] = (
+MODELS: tuple[GoldenCase, ...] = (
     *(GoldenCase(case, model) for case in ("mlm2_regular", "mlm2_tiny_constant") for model in _TWO_LEVEL),
     *(GoldenCase(case, model) for case in ("mlm3_regular", "mlm3_singular") for model in _THREE_LEVEL),
     GoldenCase("mlm3_two_therapists", "null"),
@@ -150,3 +151,5 @@ CASES: tuple[GoldenCase, ...] = (
     ),
     GoldenCase("gtheory", "nested", "y ~ 1 + (1 | dyad) + (1 | dyad:session)", frame=_items),
 )  # fmt: skip
+
+CASES: tuple[GoldenCase | ClosedCase, ...] = (*MODELS, *CLOSED_CASES)

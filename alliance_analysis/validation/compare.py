@@ -14,9 +14,11 @@ from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed.fit import DfMethod, MixedFit, fit_mixed
 from alliance_analysis.mixed.formula import INTERCEPT
 from alliance_analysis.validation.cases import GoldenCase
+from alliance_analysis.validation.closed import ClosedCase
 
 COLUMNS = ["case", "model", "quantity", "ours", "r", "difference", "tolerance", "verdict"]
 AGREES, DIFFERS, HIGHER, REFUSED = "agrees", "DIFFERS", "ours is higher: R stopped early", "refused, as it must be"
+WRONG = "R is wrong: "  # and why
 
 LOG_LIK = 1e-6
 RELATIVE = {"lme4": 1e-4, "nlme": 1e-3}  # of a coefficient's standard error, and of the standard error itself
@@ -26,21 +28,24 @@ NEAR_ZERO = 1e-4  # of the residual variance: below it, variances are compared a
 Row = tuple[str, float, float, float]  # quantity, ours, R's, largest allowed difference
 
 
-def compare_case(golden: Path, case: GoldenCase) -> pd.DataFrame:
+def compare_case(golden: Path, case: GoldenCase | ClosedCase) -> pd.DataFrame:
     """Fit one golden case and hold every number R has stored for it against ours.
 
     Parameters
     ----------
     golden : Path
         The folder tests/golden of a checkout.
-    case : GoldenCase
+    case : GoldenCase or ClosedCase
 
     Returns
     -------
     DataFrame
         `case model quantity ours r difference tolerance verdict`; `tolerance` is the largest allowed difference. A
-        higher log-likelihood than R's passes (R stopped early); its other numbers are then marked, not failed.
+        higher log-likelihood than R's passes (R stopped early); its other numbers are then marked, not failed. Where
+        R's number differs and is that of a known mistake, evaluated here, the verdict says so.
     """
+    if isinstance(case, ClosedCase):
+        return _compare_closed(golden, case)
     stored = case.reference(golden)
     frame = case.frame(golden / case.case)
     label = {"case": case.case, "model": case.model or "model"}
@@ -54,6 +59,15 @@ def compare_case(golden: Path, case: GoldenCase) -> pd.DataFrame:
     rows += _kenward_roger(case, stored, frame)
     table = pd.DataFrame(rows, columns=["quantity", "ours", "r", "tolerance"])
     return _judge(table.assign(**label), bool(case.refused))
+
+
+def _compare_closed(golden: Path, case: ClosedCase) -> pd.DataFrame:
+    stored, frame = case.reference(golden), case.frame(golden)
+    table = pd.DataFrame(case.numbers(frame, stored), columns=["quantity", "ours", "r", "tolerance"])
+    table = _judge(table.assign(case=case.case, model=case.model), False)
+    mistaken = table["quantity"].map(case.mistake(frame, stored) if case.mistake else {}).astype(float)
+    explained = (table["verdict"] == DIFFERS) & ((mistaken - table["r"]).abs() <= table["tolerance"])
+    return table.assign(verdict=table["verdict"].mask(explained, WRONG + case.reason))
 
 
 def _judge(table: pd.DataFrame, must_refuse: bool) -> pd.DataFrame:
