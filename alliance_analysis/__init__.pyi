@@ -116,6 +116,8 @@ from .report.compare import compare_runs as compare_runs
 from .report.compare import verify_run as verify_run
 from .report.compare import write_comparison as write_comparison
 from .report.page import open_report as open_report
+from .report.plan import plan_study as plan_study
+from .report.plan import read_plan as read_plan
 from .report.rater_statements import state_agreement as state_agreement
 from .report.rater_statements import state_bias as state_bias
 from .report.rater_statements import state_congruence as state_congruence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ try:  # here, too, Ctrl-C is no failure
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.table import Table
+    from rich.text import Text
 
     import alliance_analysis as aa  # lazy, and so is the next: a command loads only what it uses, inside main()
     import alliance_analysis.study as room
@@ -25,11 +27,14 @@ except KeyboardInterrupt:
     sys.exit(INTERRUPTED)
 
 if TYPE_CHECKING:
+    from alliance_analysis.report.compare import RunComparison
     from alliance_analysis.report.run import RunEvent
     from alliance_analysis.study.studyfile import Study
 
 USER_ERROR = 2
 NOTES_SHOWN = 10
+DIFFERENCES_SHOWN = 20
+PIPE_WIDTH = 160  # of a table in a file or pipe, which has no width of its own
 SIMULATED_FILES = ("sessions.csv", "clients.csv", "truth.json")
 
 app = typer.Typer(
@@ -137,6 +142,97 @@ class _RunProgress:
             _out.print(f"    {event.line}", markup=False)
 
 
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as reports/example.")]
+ToleranceOption = Annotated[
+    float,
+    typer.Option(help="Largest difference that counts as none, as a share of a standard error; 0: exactly equal."),
+]
+CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write every difference to this new file.")]
+
+
+@app.command(epilog="Example: alliance compare reports/mine reports/yours --csv differences.csv")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run folder, such as reports/example.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another run folder.")],
+    tolerance: ToleranceOption = 1e-6,
+    table: CsvOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Compare two runs: same study, same parameters, same results? Exit code 0 yes, 1 no, 2 wrong input."""
+    _refuse_file(table)
+    comparison = aa.compare_runs(first, second, tolerance=tolerance)
+    _out.print(f"first run   {first}\nsecond run  {second}", markup=False)
+    _out.print(comparison.sentence, style="bold", markup=False)
+    _show_differences(comparison, ("First run", "Second run"))
+    for difference in comparison.differences:
+        if not difference.decides:
+            _out.print(f"note  {difference.line}", markup=False)
+    _end_comparison(comparison, table)
+
+
+@app.command(epilog="Example: alliance verify reports/my_clinic --study my_clinic/study.yml --jobs 2")
+def verify(
+    run: RunArgument,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            "--study",
+            help="The run's study file, where the study does not come with the package.",
+            autocompletion=_complete_study,
+        ),
+    ] = None,
+    notebooks: Annotated[Path | None, typer.Option(help="The folder of the run's own notebooks.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Keep the new run in this new folder.")] = None,
+    jobs: Annotated[int, typer.Option(help="Notebooks that run at the same time.")] = 1,
+    tolerance: ToleranceOption = 1e-6,
+    table: CsvOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Run a run again as its run.json says: the same results? Exit code 0 yes, 1 no, 2 wrong input."""
+    _refuse_file(table)
+    for line in aa.check_run_inputs(run, study=study, notebooks=notebooks):
+        _out.print(f"changed  {line}", markup=False)
+    with _RunProgress() as progress:
+        comparison = aa.verify_run(
+            run, study=study, notebooks=notebooks, keep=keep, jobs=jobs, tolerance=tolerance, progress=progress
+        )
+    _out.print(f"The same results: {'yes' if comparison.same else 'no'}.", style="bold", markup=False)
+    _out.print(comparison.sentence, markup=False)
+    _show_differences(comparison, ("In the run", "Run again"))
+    if keep:
+        _out.print(f"Reports of the new run: {keep / 'index.html'}", markup=False)
+    _end_comparison(comparison, table)
+
+
+def _refuse_file(path: Path | None) -> None:
+    """Refuse before anything is computed: an existing file may be somebody's data."""
+    if path and os.path.lexists(path):
+        raise AllianceError(f"--csv: {path} exists already. Name a new file.")
+    if path and not path.absolute().parent.is_dir():
+        raise AllianceError(f"--csv: {path.parent} is no folder that exists. Name a file in another folder.")
+
+
+def _show_differences(comparison: RunComparison, runs: tuple[str, str]) -> None:
+    deciding = [difference for difference in comparison.differences if difference.decides]
+    if not deciding:
+        return
+    table = Table("What differs", *runs, "How far apart", box=None, pad_edge=False)
+    for difference in deciding[:DIFFERENCES_SHOWN]:
+        table.add_row(*map(Text, difference.cells))
+    (_out if _out.is_terminal else Console(width=PIPE_WIDTH, highlight=False)).print(table, soft_wrap=False)
+    if (further := len(deciding) - DIFFERENCES_SHOWN) > 0:
+        _out.print(f"and {further:,} more; --csv FILE writes all of them.", markup=False)
+
+
+def _end_comparison(comparison: RunComparison, table: Path | None) -> NoReturn:
+    for note in comparison.notes:
+        _out.print(f"note  {note}", markup=False)
+    if table:
+        aa.write_comparison(comparison, table)
+        _out.print(f"Differences: {table}", markup=False)
+    raise typer.Exit(0 if comparison.same else 1)
+
+
 @app.command()
 def check(
     study: Annotated[
@@ -169,6 +265,25 @@ def _counts(study: Study) -> str:
 
 def _number(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@app.command()
+def plan(
+    study: Annotated[
+        str, typer.Argument(help="A study.yml, its folder, or a registered name.", autocompletion=_complete_study)
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a plan that was frozen before.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Freeze the plan of a study (primary question, smallest effect, hypotheses, measures) with a date and a hash.
+
+    Reports then say whether they keep to it: as planned, deviated, or exploratory. Freeze it before the data are
+    analysed, and deposit the hash where others can see when.
+    """
+    file = aa.plan_study(study, overwrite=overwrite)
+    frozen = aa.read_plan(file)
+    _out.print(f"{file}: primary question {frozen['primary']}, frozen on {frozen['frozen']}.", markup=False)
+    _out.print(f"hash  {frozen['hash']}", markup=False)
 
 
 @app.command("list")
@@ -293,6 +408,7 @@ def main() -> None:
 def _end_interrupted() -> NoReturn:
     """Say so and leave; a second Ctrl-C leaves at once, without a traceback from half-closed libraries."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # Python's very end drops the line above
     _err.print("alliance: interrupted; earlier reports are as they were.", markup=False)
     sys.exit(INTERRUPTED)
 

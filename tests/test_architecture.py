@@ -32,10 +32,11 @@ MAY_IMPORT = {
         "result",
         "study.simulate",
     },  # the guard rails use the one generator
-    "published": {"result", "resources"},
+    "estimands": set(),
+    "published": {"estimands", "result", "resources"},
     "plots": {"plots", "result"},
     "report": {"report", "result", "study", "resources"},
-    "validation": {"validation", "mixed", "panel", "study.simulate"},
+    "validation": {"validation", "analyses", "mixed", "panel", "study.simulate"},
     "cli": {"", "study", "resources"},  # "" is the lazy front door
 }
 # One door per library; the lighter ones (numpy, pandas, scipy) are everywhere.
@@ -48,6 +49,7 @@ DOORS = {
     "nbclient": {"report.execute"},
     "nbconvert": {"report.html"},
     "nh3": {"report.html"},
+    "docx": {"report.word"},
     "IPython": {"report.page"},
     "rdata": {"study.datasets"},
     "pooch": {"study.datasets"},

@@ -1,5 +1,6 @@
 """The command line: what it prints and how it ends, as a user meets it."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -249,3 +250,94 @@ def test_validate_outside_a_checkout_says_where_to_run_it(run, monkeypatch, tmp_
     code, out, err = run("validate")
     assert (code, out) == (2, "")
     assert err == "alliance: the golden cases are not installed with the package. Run this from a checkout.\n"
+
+
+def write_run(folder, estimates, schema="alliance-results/1"):
+    """Write a run folder of one report by hand, with one estimate per value."""
+    folder.mkdir()
+    inputs = {"study": {"name": "clinic", "title": "Clinic"}, "files": {"study.yml": "a" * 64}, "versions": {}}
+    reports = {"21": {"notebook": "21_one.ipynb", "parameters": {}, "run": "r"}}
+    record = {"schema": "alliance-run/1", "study_file": "study.yml", "inputs": inputs, "reports": reports}
+    rows = [
+        {"model": "m", "term": f"x{k}", "level": "within", "estimate": estimate, "std_error": 0.1}
+        for k, estimate in enumerate(estimates)
+    ]
+    tables: dict[str, list] = {key: [] for key in ("headlines", "withheld", "verdicts", "checks")}
+    results = {"schema": schema, "report": "21", "status": "answered", "run": "r", "estimates": rows} | tables
+    for name, content in (("run.json", record), ("21_one.results.json", results)):
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def test_compare_says_yes_and_ends_with_0(run, tmp_path):
+    first, second = write_run(tmp_path / "a", [0.5]), write_run(tmp_path / "b", [0.5])
+    assert run("compare", first, second) == (
+        0,
+        f"first run   {first}\nsecond run  {second}\n"
+        "Same study: yes. Same parameters: yes. Same results: yes, 1 estimate in 1 report, and all files are the same byte"
+        " for byte.\n",
+        "",
+    )
+
+
+def test_compare_shows_what_differs_and_ends_with_1(run, tmp_path):
+    first, second = write_run(tmp_path / "a", [0.5, 1]), write_run(tmp_path / "b", [0.52, 1])
+    code, out, err = run("compare", first, second)
+    assert (code, err) == (1, "")
+    assert [line.rstrip() for line in out.splitlines()[2:]] == [
+        "Same study: yes. Same parameters: yes. Same results: no, 1 difference.",
+        "What differs                           First run  Second run  How far apart",
+        "question 21, m: x0 (within): estimate  0.5        0.52        0.2 standard errors",
+    ]
+    assert run("compare", first, second, "--tolerance", "0.3")[0] == 0
+
+
+def test_compare_shows_at_most_twenty_differences_and_writes_all(run, tmp_path):
+    first, second = write_run(tmp_path / "a", range(30)), write_run(tmp_path / "b", range(1, 31))
+    code, out, _ = run("compare", first, second, "--csv", tmp_path / "all.csv")
+    assert code == 1
+    assert out.count("question 21") == 20
+    assert out.splitlines()[-2:] == [
+        "and 10 more; --csv FILE writes all of them.",
+        f"Differences: {tmp_path / 'all.csv'}",
+    ]
+    assert len((tmp_path / "all.csv").read_text(encoding="utf-8").splitlines()) == 31
+
+
+def test_compare_refuses_what_is_no_run_and_a_table_over_a_file(run, tmp_path):
+    first, other = write_run(tmp_path / "a", [1]), write_run(tmp_path / "b", [1], "alliance-results/2")
+    (tmp_path / "empty").mkdir()
+    for words, message in (
+        ((first, tmp_path / "empty"), f"{tmp_path / 'empty'}: no run.json in it, so it is no run folder. Name one that"
+         " `alliance reproduce` has written."),
+        ((first, other), f"{other / '21_one.results.json'}: its schema is 'alliance-results/2'; this version reads"
+         " 'alliance-results/1'. Run the study again with this version, or use the version that wrote it."),
+        ((first, first, "--csv", first / "run.json"), f"--csv: {first / 'run.json'} exists already. Name a new file."),
+        ((first, first, "--csv", tmp_path / "no" / "a.csv"), f"--csv: {tmp_path / 'no'} is no folder that exists. Name a file"
+         " in another folder."),
+        ((first, first, "--tolerance", "2"), "--tolerance: 2.0 is not a number from 0 to below 1; 1e-6 is usual. Correct it."),
+    ):  # fmt: skip
+        assert run("compare", *words) == (2, "", f"alliance: {message}\n")
+
+
+def test_verify_needs_the_study_of_a_run_that_is_not_registered(run, tmp_path):
+    folder = write_run(tmp_path / "a", [1])
+    code, out, err = run("verify", folder)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"alliance: {folder}: its notebook '21_one.ipynb' is not in the package")
+
+
+@pytest.mark.parametrize(("again", "answer", "code"), [([0.5], "yes", 0), ([0.7], "no", 1)])
+def test_verify_says_what_has_changed_then_the_answer(run, tmp_path, monkeypatch, again, answer, code):
+    first, second = write_run(tmp_path / "a", [0.5]), write_run(tmp_path / "b", again)
+    comparison = aa.compare_runs(first, second)
+    monkeypatch.setattr(
+        aa, "check_run_inputs", lambda *_, **__: ("numpy: version 1 in the run, 2 now.",), raising=False
+    )
+    monkeypatch.setattr(aa, "verify_run", lambda *_, **__: comparison, raising=False)
+    ended, out, _ = run("verify", first)
+    assert ended == code
+    lines = [line for line in out.splitlines() if line.strip()]
+    assert lines[0] == "changed  numpy: version 1 in the run, 2 now."
+    assert lines[1] == f"The same results: {answer}."
+    assert len(lines) == (3 if answer == "yes" else 5)

@@ -2,10 +2,12 @@
 
 import base64
 import getpass
+import io
 import json
 import os
 import re
 import socket
+import zipfile
 from pathlib import Path
 
 import jsonschema
@@ -51,7 +53,10 @@ def files(folder):
 
 
 def decoded(content):
-    """The file and every base64 image in it."""
+    """The file and every base64 image in it; of a Word file the parts, without the addresses of XML."""
+    if content.startswith(b"PK"):
+        packed = zipfile.ZipFile(io.BytesIO(content))
+        return [re.sub(rb'xmlns:\w+="[^"]*"', b"", packed.read(name)) for name in packed.namelist()]
     images = re.findall(rb"data:image/[a-z+]+;base64,([A-Za-z0-9+/=]+)", content)
     return [content, *map(base64.b64decode, images)]
 
@@ -178,9 +183,11 @@ def test_no_path_user_or_host_is_in_any_file_of_a_run(planted):
     words = {str(planted.folder), str(Path(__file__).parents[1]), socket.gethostname(), str(Path.home())}
     user = getpass.getuser()
     for name, content in files(planted.folder).items():
-        for word in words - {"/", "localhost"}:
-            assert word.encode() not in content, f"{word} in {name}"
-        assert f"/{user}/".encode() not in content, name
+        # compressed bytes of a Word file match a short host name by chance: its parts are read instead
+        for part in decoded(content) if content.startswith(b"PK") else [content]:
+            for word in words - {"/", "localhost"}:
+                assert word.encode() not in part, f"{word} in {name}"
+            assert f"/{user}/".encode() not in part, name
 
 
 @needs_real_data

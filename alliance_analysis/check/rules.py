@@ -197,7 +197,7 @@ SAME_ITEMS = Rule(
     "both raters answer the same items on the same scale",
     True,
     "a mean difference between raters means something only where both answer the same items on the same scale",
-    "do not interpret the mean difference before you know it; state `shared_items: true` in study.yml where it holds",
+    "do not interpret the mean difference before you know it; write shared_items: true into study.yml where it holds",
     failed="it is not known that both raters answer the same items on the same scale",
 )
 DIFFERENCE = Rule(

@@ -43,6 +43,10 @@ class RunFolder:
     def times_json(self) -> Path:
         return self.path / "run_times.json"
 
+    @property
+    def word(self) -> Path:
+        return self.path / "tables.docx"
+
     def page(self, stem: str) -> Path:
         return self.path / f"{stem}.html"
 
@@ -58,6 +62,42 @@ class RunFolder:
     def log(self, number: str) -> Path:
         return self.path / "logs" / f"{number}.log"
 
+    def tables_json(self, number: str) -> Path:
+        """Return where the formatted tables of a report are kept, of which the Word file is made."""
+        return self.path / "tables" / f"{number}_tables.json"
+
+    def table_csv(self, number: str, position: int, slug: str) -> Path:
+        return self.path / "tables" / number / f"{number}_{position:02d}_{slug}.csv"
+
+    def table_csvs(self, number: str) -> list[Path]:
+        return sorted((self.path / "tables" / number).glob(f"{number}_[0-9][0-9]_*.csv"))
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Return every report that is there, in the order of numbers, with its tables.
+
+        Returns
+        -------
+        list of dict
+            The content of `results.json` with `file`, the page; `older`, whether it is of another run than the last;
+            `failure`, the log of a run that failed since; `tables`, the records of its tables.
+        """
+        entries = (read_json(self.run_json) or {}).get("reports", {})
+        reports = []
+        for file in sorted(self.path.glob("[0-9][0-9]_*.results.json")):
+            content, page = read_json(file), self.page(file.name.removesuffix(".results.json"))
+            if content is None or not page.is_file():
+                continue
+            number, run = content["report"], content["run"]
+            log, tables = self.log(number), read_json(self.tables_json(number)) or {}
+            reports.append({
+                **content,
+                "file": page.name,
+                "older": run != entries.get(number, {}).get("run"),
+                "failure": log.read_text(encoding="utf-8").strip() if log.is_file() else "",
+                "tables": tables.get("tables", []) if tables.get("run") == run else [],
+            })  # fmt: skip
+        return reports
+
     def has_good_report(self, stem: str) -> bool:
         """Return whether an earlier run left a complete report that a failure must not replace."""
         content = read_json(self.results(stem))
@@ -65,10 +105,13 @@ class RunFolder:
 
     def remove_partials(self, notebooks: Mapping[str, str]) -> None:
         """Remove what an interrupted run left half-written of these notebooks (number -> stem), and nothing else."""
-        whole = [self.index, self.run_json, self.times_json]
+        whole = [self.index, self.run_json, self.times_json, self.word]
         for number, stem in notebooks.items():
             self.partial(stem).unlink(missing_ok=True)
             whole += [self.page(stem), self.results(stem), self.executed(stem), self.log(number)]
+            whole.append(self.tables_json(number))
+            for part in (self.path / "tables" / number).glob(f"{number}_[0-9][0-9]_*.csv.part"):
+                part.unlink()
         for file in whole:
             _part(file).unlink(missing_ok=True)
 
@@ -141,9 +184,27 @@ def _part(path: Path) -> Path:
 
 def replace_file(path: Path, text: str) -> None:
     """Write a text file in one step: readers see the old file or the new one, never half of either."""
+    replace_bytes(path, text.encode("utf-8"))
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step.
+
+    Raises
+    ------
+    ReportError
+        When another program holds the file open (Windows).
+    """
     part = _part(path)
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+    part.write_bytes(content)
+    try:
+        part.replace(path)
+    except PermissionError as error:
+        part.unlink(missing_ok=True)
+        raise ReportError(
+            f"{path.name}: it could not be replaced; a file that is not open elsewhere is required. Close it in the"
+            " program that shows it, and run again."
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,8 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alliance_analysis.report.checklist import checklist_for
 from alliance_analysis.report.formats import format_count, format_counted, format_percent
+from alliance_analysis.report.methods import describe_methods
+from alliance_analysis.report.references import as_bibtex, references_for
+from alliance_analysis.report.secondary import secondary_tests
 from alliance_analysis.report.strip import comparable_row, count_verdicts, forest_strip
+from alliance_analysis.report.tables import table_html
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TEXT_TAGS = {
@@ -99,7 +104,48 @@ def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
         for headline in page["headlines"]
     ]  # fmt: skip
     shown = {"title": title or page["title"], "sections": sections, "body": Markup(body)}
-    return _render("report.html.j2", {**page, **shown, "headlines": headlines, "doubts": doubts})
+    remedies = list(dict.fromkeys(check["what_to_do"] for check in doubts if check.get("what_to_do")))
+    closing = close_report(page, sections)
+    return _render(
+        "report.html.j2",
+        {**page, **shown, "headlines": headlines, "doubts": doubts, "remedies": remedies, "closing": closing},
+    )
+
+
+def close_report(page: Mapping[str, Any], sections: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return what every report ends with: methods, R code, the family of secondary tests, checklist, references.
+
+    Parameters
+    ----------
+    page : mapping
+        `number, kind, study, inputs, parameters, methods, estimates, verdicts`.
+    sections : sequence of mapping
+        `id` and `title`, as `arrange` returns them.
+    """
+    from markupsafe import Markup
+
+    opening, models = describe_methods(
+        page["methods"], page["inputs"]["versions"], page["parameters"].get("conf_level", 0.95)
+    )
+    family = secondary_tests(page["estimates"])
+    table = table_html(family, caption="Tests beyond the primary one, as one family.", note=_FAMILY_NOTE)
+    judged = [row["finding_id"] for row in page["verdicts"]]
+    references = references_for(page["number"], judged)
+    return {
+        "opening": opening,
+        "models": models,
+        "r_code": [entry for entry in page["methods"] if entry.get("r_code")],
+        "family": Markup(table) if len(family) else "",  # escaped where it was made
+        "checklist": checklist_for(page["number"], page["kind"], {"sections": sections, "study": page["study"]}),
+        "references": references,
+        "bibtex": as_bibtex(references),
+    }
+
+
+_FAMILY_NOTE = (
+    "All tests of terms the report is about, but for the primary one, adjusted together after Holm. Models that answer "
+    "one question in several ways are several tests here, which makes the adjustment strict."
+)
 
 
 def reason_beyond(reason: str | None, doubts: Sequence[Mapping[str, Any]]) -> str | None:

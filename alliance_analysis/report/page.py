@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.errors import ReportError
+from alliance_analysis.report.arranged import Table
 from alliance_analysis.report.figures import figure_html, set_figure_style
 from alliance_analysis.report.formats import format_fixed, format_value
+from alliance_analysis.report.methods import method_entry
 from alliance_analysis.report.records import (
     Fit,
     basis_note,
@@ -23,8 +25,8 @@ from alliance_analysis.report.records import (
     variance_rows,
     withheld_reasons,
 )
-from alliance_analysis.report.results import ANSWERED, HEADLINE_STATUSES, MIME, rows
-from alliance_analysis.report.tables import table_html
+from alliance_analysis.report.results import ANSWERED, HEADLINE_STATUSES, METHODS, MIME, TABLES, csv_text, rows
+from alliance_analysis.report.tables import arrange_table, render_html, with_index
 from alliance_analysis.report.verdicts import (
     CAPTION,
     CRITERIA_CAPTION,
@@ -55,10 +57,11 @@ class Headline(Protocol):
 
 
 Show = Callable[[str, Mapping[str, Any] | None], None]
+_TableAndCsv = tuple[Table, str]  # a formatted table, and its raw values as csv
 
 
 def display_in_notebook(html: str, data: Mapping[str, Any] | None) -> None:
-    """Show HTML in the running notebook, with what is recorded for `results.json` beside it."""
+    """Show HTML in the running notebook, with what the runner is to collect beside it."""
     from IPython.display import display
 
     display({"text/html": html} | ({MIME: dict(data)} if data is not None else {}), raw=True)
@@ -101,7 +104,8 @@ class Report:
         """
         _check_headline(headline)
         entry = {"part": part, "sentence": headline.sentence, "status": headline.status, "reason": headline.reason}
-        name = f"<b>{escape(part)}.</b> " if part else ""
+        stop = "" if part and part.endswith("?") else "."
+        name = f"<b>{escape(part)}{stop}</b> " if part else ""
         reason = f" {escape(headline.reason)}" if headline.reason else ""
         html = f'<p class="headline {headline.status}">{name}{escape(headline.sentence)}{reason}</p>'
         self.show(html, {"headline": [entry]})
@@ -140,6 +144,8 @@ class Report:
     ) -> None:
         """Show a frame as a table with a caption; numbers are rounded here and nowhere before.
 
+        The runner puts the table into `tables.docx` and its values in full into a csv.
+
         Parameters
         ----------
         frame : pandas.DataFrame
@@ -157,7 +163,7 @@ class Report:
         ReportError
             When the caption is empty or the frame has no column.
         """
-        self.show(self._table(frame, caption, note, digits, empty), None)
+        self._show_tables([self._table(frame, caption, note, digits, empty)])
 
     def checks(self, frame: pd.DataFrame) -> None:
         """Show and record the table of checks: `check value limit status why what_to_do`, status green, amber or red.
@@ -174,8 +180,8 @@ class Report:
         shown = frame.loc[:, list(_CHECK_COLUMNS)]
         values = [_format_like(*pair) for pair in zip(shown["value"], shown["limit"], strict=True)]
         readable = shown.assign(value=values, limit=shown["limit"].map(format_value))
-        html = self._table(readable, "Checks of the model and of the data it was fitted to.")
-        self.show(html, {"checks": rows(shown)})
+        table = self._table(readable, "Checks of the model and of the data it was fitted to.", raw=shown)
+        self._show_tables([table], {"checks": rows(shown)})
 
     def verdicts(self, frame: pd.DataFrame) -> None:
         """Show and record how the own estimates stand beside the published ones (`judge_replication`).
@@ -189,11 +195,12 @@ class Report:
         """
         _require_columns("verdicts", frame, _VERDICT_COLUMNS)
         shown, note = arrange_verdicts(frame)
-        html = self._table(shown, CAPTION, note)
+        tables = [self._table(shown, CAPTION, note, raw=frame)]
         criteria = arrange_criteria(frame)
         if len(criteria):
-            html += self._table(criteria, CRITERIA_CAPTION, CRITERIA_NOTE)
-        self.show(html, {"verdicts": rows(frame)})
+            compared = frame[frame.index.isin(criteria.index)]
+            tables.append(self._table(criteria, CRITERIA_CAPTION, CRITERIA_NOTE, raw=compared))
+        self._show_tables(tables, {"verdicts": rows(frame)})
 
     def record(
         self,
@@ -240,12 +247,13 @@ class Report:
             {"model": model, "group": group, "term": term, "reason": reason} for term, reason in withheld.items()
         ]
         name = f"{model}, {group}" if group else model
-        html = self._estimates(kept, f"Estimates of the model “{name}”{self._outcome(fit)}.", basis_note(glance))
-        self.show(html + _withheld_html(name, withheld), {"estimates": rows(entries), "withheld": reasons})
+        tables = self._estimates(kept, f"Estimates of the model “{name}”{self._outcome(fit)}.", basis_note(glance))
+        recorded = {"estimates": rows(entries), "withheld": reasons, METHODS: [method_entry(fit, name, glance)]}
+        self._show_tables(tables, recorded, below=_withheld_html(name, withheld))
 
-    def _estimates(self, kept: pd.DataFrame, caption: str, note: str) -> str:
+    def _estimates(self, kept: pd.DataFrame, caption: str, note: str) -> list[_TableAndCsv]:
         shown = kept[[column for column in _SHOWN if column in kept and not kept[column].isna().all()]]
-        return self._table(shown, caption, note or None) if len(kept) else ""
+        return [self._table(shown, caption, note or None, raw=kept)] if len(kept) else []
 
     def _outcome(self, fit: Fit) -> str:
         """Return the outcome in words, with the unit where it is a measure of the study; empty without a formula."""
@@ -261,14 +269,27 @@ class Report:
         note: str | None = None,
         digits: int | Mapping[str, int] = 2,
         empty: str = "none",
-    ) -> str:
+        *,
+        raw: pd.DataFrame | None = None,
+    ) -> _TableAndCsv:
+        """Return a table with its csv: of `raw` where what is shown has been made text before."""
         if not caption.strip():
             raise ReportError(f"table: caption is {caption!r}; a text is required. Say what the table shows.")
         if not len(frame.columns):
             raise ReportError("table: the frame has 0 columns; 1 or more are required. Choose the columns to show.")
-        label = f"Table {next(self._tables)}"
-        level = self.conf_level
-        return table_html(frame, caption=caption, label=label, note=note, digits=digits, conf_level=level, empty=empty)
+        table = arrange_table(
+            frame, caption=caption, number=next(self._tables), note=note, digits=digits, conf_level=self.conf_level,
+            empty=empty,
+        )  # fmt: skip
+        return table, csv_text(with_index(frame) if raw is None else raw)
+
+    def _show_tables(
+        self, tables: Sequence[_TableAndCsv], data: Mapping[str, Any] | None = None, *, below: str = ""
+    ) -> None:
+        """Show tables under each other and record what the Word file and the csv files need of them."""
+        html = "".join(render_html(table) for table, _ in tables) + below
+        records = [asdict(table) | {"csv": csv} for table, csv in tables]
+        self.show(html, {**(data or {}), TABLES: records})
 
 
 def open_report(number: str, study: str, *, conf_level: float = 0.95, seed: int = 1) -> Report:

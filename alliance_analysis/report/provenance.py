@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from alliance_analysis.errors import ReportError
+from alliance_analysis.report.folder import RUN_SCHEMA, read_json
 from alliance_analysis.study.studyfile import Study
 from alliance_analysis.study.vocabulary import CLIENT, DATE, THERAPIST
 
@@ -116,3 +118,50 @@ def inputs(study: Study) -> dict[str, Any]:
     """Return what all reports of a run have in common: study, hashes of its files, versions, commit."""
     common = {"study": study_card(study), "described": describe_study(study), "files": dict(study.files)}
     return common | {"versions": versions(), "commit": commit()}
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return what a run rested on: the content of the `run.json` in a run folder, its shape checked.
+
+    Raises
+    ------
+    ReportError
+        When it is no run folder, or its `run.json` is damaged or of another schema.
+    """
+    if not path.is_dir():
+        raise ReportError(f"{path}: there is no such folder. Name a run folder, such as reports/example.")
+    file = path / "run.json"
+    if not file.is_file():
+        raise ReportError(
+            f"{path}: no run.json in it, so it is no run folder. Name one that `alliance reproduce` has written."
+        )
+    record = read_schema(file, RUN_SCHEMA)
+    try:
+        entries = [*record["reports"].values()]
+        whole = bool(entries) and all(
+            isinstance(entry["notebook"], str) and isinstance(entry["parameters"], dict) for entry in entries
+        )
+        whole &= all(isinstance(record["inputs"][name], dict) for name in ("study", "files", "versions"))
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise damaged(file)
+    return record
+
+
+def read_schema(file: Path, schema: str) -> dict[str, Any]:
+    """Return a file of a run, refusing by name one of another schema."""
+    content = read_json(file)
+    if content is None:
+        raise damaged(file)
+    if content.get("schema") != schema:
+        raise ReportError(
+            f"{file}: its schema is {content.get('schema')!r}; this version reads {schema!r}."
+            " Run the study again with this version, or use the version that wrote it."
+        )
+    return content
+
+
+def damaged(file: Path) -> ReportError:
+    """Return the error of a file that is not as a run writes it."""
+    return ReportError(f"{file}: damaged, not as `alliance reproduce` writes it. Run the study again.")

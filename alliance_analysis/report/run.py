@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -12,14 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from alliance_analysis.errors import ReportError
-from alliance_analysis.report.execute import NotebookError, prepare_worker
-from alliance_analysis.report.folder import RUN_SCHEMA, RunFolder, open_folder, read_json, replace_file, write_json
+from alliance_analysis.report.execute import SEE_DEBUG, NotebookError, prepare_worker
+from alliance_analysis.report.folder import (
+    RUN_SCHEMA,
+    RunFolder,
+    open_folder,
+    read_json,
+    replace_bytes,
+    replace_file,
+    write_json,
+)
 from alliance_analysis.report.html import index_html
 from alliance_analysis.report.interrupt import shielded_start, single_interrupt
 from alliance_analysis.report.notebooks import Notebook, find_notebooks
 from alliance_analysis.report.parameters import choose_values
+from alliance_analysis.report.plan import plan_status
 from alliance_analysis.report.provenance import fingerprint, inputs
 from alliance_analysis.report.results import FAILED, NOT_ANSWERABLE, overall_status
+from alliance_analysis.report.word import word_document
 from alliance_analysis.report.work import Outcome, Task, run_task, write_failure, write_short_report
 from alliance_analysis.resources import notebooks_folder
 from alliance_analysis.study.studyfile import Study, load_study
@@ -28,6 +39,7 @@ INTERRUPTED = "interrupted"
 KEPT = "interrupted; earlier reports are as they were"
 EXIT_COMPLETE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _OWN_QUESTION = "own question"
+_WORD = "tables.docx"  # stands beside the question numbers where its own failure is told
 
 
 @dataclass(frozen=True)
@@ -69,10 +81,10 @@ class RunSummary:
     folder : Path
         The run folder; its `index.html` is the way in.
     statuses : mapping of question number -> status
-    failures : mapping of question number -> one line for the terminal
-    details : mapping of question number -> traceback, for `--debug` on the terminal only
+    failures : mapping of question number, or "tables.docx" -> one line for the terminal
+    details : mapping of question number, or "tables.docx" -> traceback, for `--debug` on the terminal only
     exit_code : int
-        0 all complete, 1 a notebook failed, 130 interrupted.
+        0 all complete, 1 a notebook failed or the Word file could not be written, 130 interrupted.
     note : str
         What to say of the run as a whole: that earlier reports are as they were, after an interrupt; else empty.
     """
@@ -134,7 +146,9 @@ def run_reports(
     folder = open_folder(Path(out) if out else Path("reports") / loaded.name, loaded)
     folder.remove_partials({notebook.number: notebook.stem for notebook in found})
     questions = _questions(loaded)
-    tasks = _plan(found, values, questions, _Setting(folder, *_for_kernel(study, loaded), inputs(loaded)))
+    plans = {one.number: plan_status(loaded, one.number, one.sha256, values[one.number]).as_dict() for one in found}
+    setting = _Setting(folder, *_for_kernel(study, loaded), inputs(loaded), plans)
+    tasks = _plan(found, values, questions, setting)
     _write_run(folder, loaded, tasks, found)
     with single_interrupt():
         return _finish(folder, tasks, _Run(tasks, questions, progress).carry_out(jobs))
@@ -146,6 +160,7 @@ class _Setting:
     study: str
     cwd: str
     inputs: Mapping[str, Any]
+    plans: Mapping[str, Mapping[str, str]]
 
 
 def _for_kernel(study: str | Path, loaded: Study) -> tuple[str, str]:
@@ -177,7 +192,8 @@ def _plan(
             study=setting.study,
             cwd=setting.cwd,
             inputs=setting.inputs,
-            run=fingerprint([setting.inputs, values[notebook.number], notebook.sha256]),
+            run=fingerprint([setting.inputs, values[notebook.number], notebook.sha256, setting.plans[notebook.number]]),
+            plan=setting.plans[notebook.number],
         )
         for notebook in found
     )
@@ -299,13 +315,16 @@ def _finish(folder: RunFolder, tasks: Sequence[Task], outcomes: Mapping[str, Out
                              "finished": finished}  # fmt: skip
     write_json(folder.times_json, times)
     write_index(folder)
+    names = {task.number: task.stem for task in tasks} | {_WORD: _WORD}
     failures = {number: outcome.failure for number, outcome in outcomes.items() if outcome.failure}
+    if (failure := _word_failure(folder)) is not None:
+        failures[_WORD] = failure
     statuses = {task.number: outcomes[task.number].status for task in tasks}
     code = EXIT_INTERRUPTED if INTERRUPTED in statuses.values() else EXIT_FAILED if failures else EXIT_COMPLETE
     return RunSummary(
         folder.path,
         statuses,
-        {task.number: f"{task.stem}: {failures[task.number].line}" for task in tasks if task.number in failures},
+        {number: f"{name}: {failures[number].line}" for number, name in names.items() if number in failures},
         {number: failure.details for number, failure in failures.items()},
         code,
         KEPT if code == EXIT_INTERRUPTED else "",
@@ -314,18 +333,37 @@ def _finish(folder: RunFolder, tasks: Sequence[Task], outcomes: Mapping[str, Out
 
 def write_index(folder: RunFolder) -> None:
     """Rebuild `index.html` from the reports that are there, marking those of an older run or failed since."""
-    run = read_json(folder.run_json) or {}
-    entries = run.get("reports", {})
-    reports = []
-    for file in sorted(folder.path.glob("[0-9][0-9]_*.results.json")):
-        content = read_json(file)
-        stem = file.name.removesuffix(".results.json")
-        if content is None or not folder.page(stem).is_file():
-            continue
-        log = folder.log(content["report"])
-        older = content["run"] != entries.get(content["report"], {}).get("run")
-        failure = log.read_text(encoding="utf-8").strip() if log.is_file() else ""
-        reports.append(content | {"file": folder.page(stem).name, "older": older, "failure": failure})
+    replace_file(folder.index, index_html(_overview(folder)))
+
+
+def write_word(folder: RunFolder) -> None:
+    """Rebuild `tables.docx` from the tables that are there, marked like the index; without any there is no file.
+
+    Raises
+    ------
+    ReportError
+        When the file is open in another program.
+    """
+    page = _overview(folder)
+    if any(report["tables"] for report in page["reports"]):
+        replace_bytes(folder.word, word_document(page))
+    else:
+        folder.word.unlink(missing_ok=True)
+
+
+def _word_failure(folder: RunFolder) -> NotebookError | None:
+    """Write the Word file; a run whose reports are all there does not end in a traceback because of it."""
+    try:
+        write_word(folder)
+    except ReportError as error:
+        return NotebookError(str(error).removeprefix(f"{_WORD}: "))
+    except Exception as error:
+        return NotebookError(f"not written ({type(error).__name__}); {SEE_DEBUG}", details=traceback.format_exc())
+    return None
+
+
+def _overview(folder: RunFolder) -> dict[str, Any]:
+    inputs = (read_json(folder.run_json) or {})["inputs"]
+    reports = folder.reports()
     status = overall_status([report for report in reports if report["status"]])
-    replace_file(folder.index, index_html({"inputs": run["inputs"], "study": run["inputs"]["study"],
-                                           "reports": reports, "status": status}))  # fmt: skip
+    return {"inputs": inputs, "study": inputs["study"], "reports": reports, "status": status}

@@ -1,4 +1,4 @@
-"""Turns frames into escaped, accessible tables; numbers are rounded here, as text, and nowhere before."""
+"""Turns frames into formatted tables, and those into HTML; numbers are rounded here, as text, and nowhere before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from alliance_analysis.report.arranged import NO_BREAK, NUMBER, STATUS, TEXT, Column, Table
 from alliance_analysis.report.formats import (
     MISSING,
     as_float,
@@ -47,29 +48,30 @@ _DROPPED_WHEN_BLANK = ("note", "what_to_do")
 _STATUS_WORDS = frozenset({"green", "amber", "red"})
 
 
-def table_html(
+def arrange_table(
     frame: pd.DataFrame,
     *,
     caption: str,
-    label: str = "",
+    number: int = 0,
     note: str | None = None,
     digits: int | Mapping[str, int] = 2,
     conf_level: float = 0.95,
     empty: str = "none",
-) -> str:
-    """Return a frame as an accessible HTML table: everything escaped, rounded here and nowhere before.
+) -> Table:
+    """Return a frame as a formatted table; its numbers are rounded here and nowhere before.
 
     `conf_low` and `conf_high` become one interval column; `p_value` is printed as APA does; `share` and `*_share` (0 to
-    1) become percent; a column `note` or `what_to_do` without any text is left out; the first column heads its row. A
-    named index is shown as columns. Within a column every real number has the same decimals (`column_places`).
+    1) become percent; a column `note` or `what_to_do` without any text is left out. A named index is shown as columns.
+    Within a column every real number has the same decimals (`column_places`).
 
     Parameters
     ----------
     frame : pandas.DataFrame
+        One column or more.
     caption : str
         What the table shows.
-    label : str
-        Its number, such as "Table 2"; empty for none.
+    number : int
+        Its number in the report; 0 for none.
     note : str, optional
         A line under the table.
     digits : int or mapping of column name to int
@@ -81,45 +83,62 @@ def table_html(
 
     Returns
     -------
-    str
-        One `<figure class="table">` with a box that scrolls on its own.
+    Table
 
     Examples
     --------
-    >>> "<td class=\\"num\\">0.50</td>" in table_html(pd.DataFrame({"a": ["x"], "b": [0.5]}), caption="Two columns")
+    >>> arrange_table(pd.DataFrame({"term": ["x"], "r": [0.5]}), caption="Two columns").columns[1]
+    Column(heading='r', kind='number', cells=('0.50',))
+    """
+    columns = _columns(with_index(frame), digits, conf_level)
+    return Table(number, caption, note, empty, tuple(columns))
+
+
+def table_html(frame: pd.DataFrame, **options: Any) -> str:
+    """Return a frame as an HTML table in one step; `options` are those of `arrange_table`.
+
+    Examples
+    --------
+    >>> '<td class="num">0.50</td>' in table_html(pd.DataFrame({"a": ["x"], "b": [0.5]}), caption="Two columns")
     True
     """
-    shown = _with_index(frame)
+    return render_html(arrange_table(frame, **options))
+
+
+def render_html(table: Table) -> str:
+    """Return a formatted table as accessible HTML: everything escaped, the first column heads its row.
+
+    Returns
+    -------
+    str
+        One `<figure class="table">` with a box that scrolls on its own.
+    """
+    label = f"Table {table.number}" if table.number else ""
     name = f"<b>{escape(label)}.</b> " if label else ""
-    foot = f'<p class="note">{escape(note)}</p>' if note else ""
-    if shown.empty:
-        said = f'<p class="empty">{escape(empty)}</p>'
-        return f'<figure class="table"><figcaption>{name}{escape(caption)}</figcaption>{said}{foot}</figure>'
-    columns = _columns(shown, digits, conf_level)
-    head = "".join(_th(heading, numeric) for heading, numeric, _ in columns)
-    rows = "".join(
-        f"<tr>{_row([(cells[i], numeric) for _, numeric, cells in columns])}</tr>" for i in range(len(shown))
-    )
+    foot = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
+    if not table.n_rows:
+        said = f'<p class="empty">{escape(table.empty)}</p>'
+        return f'<figure class="table"><figcaption>{name}{escape(table.caption)}</figcaption>{said}{foot}</figure>'
+    head = "".join(f'<th scope="col"{_class(column)}>{escape(column.heading)}</th>' for column in table.columns)
+    rows = "".join(f"<tr>{_row(table, position)}</tr>" for position in range(table.n_rows))
     kind = "table wide" if ' class="long"' in rows else "table"
-    title = escape(f"{label}: {caption}" if label else caption)
+    title = escape(f"{label}: {table.caption}" if label else table.caption)
     return (
         f'<figure class="{kind}"><div class="box" role="region" tabindex="0" aria-label="{title}">'
-        f"<table><caption><span>{name}{escape(caption)}</span></caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption><span>{name}{escape(table.caption)}</span></caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{foot}</figure>"
     )
 
 
-def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+def with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with its index as columns; an index that only counts the rows is left out."""
     unnamed = isinstance(frame.index, pd.RangeIndex) or (frame.index.names == [None] and frame.index.dtype.kind in "iu")
     return frame if unnamed else frame.reset_index(names=[name or "" for name in frame.index.names])
 
 
-_Column = tuple[str, bool, list[str]]  # heading, numeric?, the cells as HTML
-
-
-def _columns(frame: pd.DataFrame, digits: int | Mapping[str, int], conf_level: float) -> list[_Column]:
+def _columns(frame: pd.DataFrame, digits: int | Mapping[str, int], conf_level: float) -> list[Column]:
     names = [str(name) for name in frame.columns]
-    columns: list[_Column] = []
+    columns: list[Column] = []
     for position, name in enumerate(names):
         values = frame.iloc[:, position]
         places = digits.get(name, 2) if isinstance(digits, Mapping) else digits
@@ -129,9 +148,10 @@ def _columns(frame: pd.DataFrame, digits: int | Mapping[str, int], conf_level: f
         if name == "conf_low" and "conf_high" in names:
             heading = f"{format_percent(conf_level, 0 if round(100 * conf_level, 6) % 1 == 0 else 1)} CI"
             cells = interval_cells(values, frame.iloc[:, names.index("conf_high")], places)
-            columns.append((heading, True, [escape(cell) for cell in cells]))
+            columns.append(Column(heading, NUMBER, tuple(cells)))
             continue
-        columns.append((_heading(name), _is_numeric(values), _cells(name, values, places)))
+        kind = STATUS if name == STATUS else NUMBER if _is_numeric(values) else TEXT
+        columns.append(Column(_heading(name), kind, tuple(_cells(name, values, places))))
     return columns
 
 
@@ -162,8 +182,8 @@ def _is_numeric(values: pd.Series) -> bool:
 
 
 def _cells(name: str, values: pd.Series, digits: int) -> list[str]:
-    if name == "status":
-        return [_status(value) for value in values]
+    if name == STATUS:
+        return [str(value) for value in values]
     numbers = [as_float(value) for value in values if isinstance(value, Real)]
     formatter = _formatter(name, column_places(numbers, 1 if name == "df" else digits))
     if _is_numeric(values) and not (values.dropna() % 1 != 0).any() and not _is_share(name) and name != "p_value":
@@ -187,33 +207,31 @@ def _text(value: Any, formatter: Callable[[Any], str]) -> str:
     if isinstance(value, Integral):
         return format_count(int(value))
     if isinstance(value, Real):
-        return escape(formatter(value))
+        return formatter(value)
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return MISSING
-    text = escape(str(value))
+    text = str(value)
     # an estimate and its interval may stand on two lines, the interval on one
-    return text.replace(" ", "&nbsp;").replace("&nbsp;[", " [") if len(str(value)) <= _SHORT else text
+    return text.replace(" ", NO_BREAK).replace(f"{NO_BREAK}[", " [") if len(text) <= _SHORT else text
 
 
-def _status(value: Any) -> str:
-    word = str(value)
-    colour = f" {word}" if word in _STATUS_WORDS else ""
-    return f'<span class="status{colour}">{escape(word)}</span>'
+def _row(table: Table, position: int) -> str:
+    first, *others = [(column, column.cells[position]) for column in table.columns]
+    head = f'<th scope="row"{_class(*first)}>{_cell(*first)}</th>'
+    return head + "".join(f"<td{_class(column, text)}>{_cell(column, text)}</td>" for column, text in others)
 
 
-def _th(heading: str, numeric: bool) -> str:
-    return f'<th scope="col"{_class(numeric)}>{escape(heading)}</th>'
+def _cell(column: Column, text: str) -> str:
+    html = escape(text).replace(NO_BREAK, "&nbsp;")
+    if column.kind != STATUS:
+        return html
+    colour = f" {text}" if text in _STATUS_WORDS else ""
+    return f'<span class="status{colour}">{html}</span>'
 
 
-def _row(cells: list[tuple[str, bool]]) -> str:
-    (first, numeric), rest = cells[0], cells[1:]
-    head = f'<th scope="row"{_class(numeric, first)}>{first}</th>'
-    return head + "".join(f"<td{_class(is_number, text)}>{text}</td>" for text, is_number in rest)
-
-
-def _class(numeric: bool, text: str = "") -> str:
-    if numeric:
+def _class(column: Column, text: str = "") -> str:
+    if column.kind == NUMBER:
         return ' class="num"'
     # a column of sentences keeps a readable width where the table is wider than the page and scrolls
-    is_sentence = len(text) > _SHORT and " " in text and "&nbsp;" not in text and not text.startswith("<span")
+    is_sentence = column.kind == TEXT and len(text) > _SHORT and " " in text and NO_BREAK not in text
     return ' class="long"' if is_sentence else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from alliance_analysis.report.formats import MISSING
 from alliance_analysis.report.tables import interval_cells, number_cells
 
 CAPTION = "Own estimate beside published findings, each comparable only at the same level and metric."
@@ -54,7 +55,9 @@ def arrange_verdicts(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         if f"{name}_low" in frame:
             parts.append(interval_cells(frame[f"{name}_low"], frame[f"{name}_high"]))
         if parts:
-            shown[name] = [" ".join(dict.fromkeys(cells)) for cells in zip(*parts, strict=True)]
+            # a number printed without an interval stands alone; where nothing is known one dash says so
+            told = ([cell for cell in cells if cell != MISSING] for cells in zip(*parts, strict=True))
+            shown[name] = [" ".join(cells) or MISSING for cells in told]
     note = NOTE_OWN if has_own else NOTE_NO_OWN
     last = {name: frame[name] for name in ("verdict", "reason", "confidence") if name in frame}
     return shown.assign(**last), note

@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alliance_analysis.errors import ReportError
 from alliance_analysis.report.execute import SEE_DEBUG, NotebookError, execute_notebook
 from alliance_analysis.report.folder import RunFolder, replace_file, write_json
 from alliance_analysis.report.html import report_html, short_html
-from alliance_analysis.report.results import FAILED, SCHEMA, collect, overall_status
+from alliance_analysis.report.results import (
+    FAILED,
+    SCHEMA,
+    TABLES_SCHEMA,
+    collect,
+    collect_methods,
+    collect_tables,
+    overall_status,
+    slug,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Task:
         What the whole run rests on (`provenance.inputs`).
     run : str
         Fingerprint of inputs, parameters and notebook.
+    plan : mapping
+        Whether the report keeps to a frozen plan: `word`, `detail`.
     """
 
     number: str
@@ -48,6 +60,7 @@ class Task:
     cwd: str
     inputs: Mapping[str, Any]
     run: str
+    plan: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ def run_task(task: Task) -> Outcome:
         status = _make_report(task)
     except NotebookError as error:
         status, failure = FAILED, error
+    except ReportError as error:
+        status, failure = FAILED, NotebookError(str(error))
     except Exception as error:
         line = f"{type(error).__name__} outside the notebook, while its report was made; {SEE_DEBUG}"
         status, failure = FAILED, NotebookError(line, details=traceback.format_exc())
@@ -88,9 +103,11 @@ def _make_report(task: Task) -> str:
     parameters = {"study": task.study, **task.parameters}
     notebook = execute_notebook(task.source, folder.partial(task.stem), parameters, task.cwd)
     results = make_results(task, notebook)
-    page = {key: results[key] for key in ("status", "headlines", "checks", "withheld")}
-    html = report_html(notebook, page | page_of(task))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    page = {key: results[key] for key in ("status", "headlines", "checks", "withheld", "estimates", "verdicts")}
+    html = report_html(notebook, page | page_of(task) | {"methods": collect_methods(outputs)})
     # the page last: whoever sees it finds its numbers beside it
+    write_tables(task, collect_tables(outputs))
     replace_file(folder.executed(task.stem), nbformat.writes(notebook) + "\n")
     write_json(folder.results(task.stem), results)
     replace_file(folder.page(task.stem), html)
@@ -100,7 +117,7 @@ def _make_report(task: Task) -> str:
 def page_of(task: Task) -> dict[str, Any]:
     """Return what every page says of its question and run."""
     return {"number": task.number, "title": task.title, "kind": task.kind, "study": task.inputs["study"],
-            "parameters": dict(task.parameters), "inputs": task.inputs}  # fmt: skip
+            "parameters": dict(task.parameters), "inputs": task.inputs, "plan": dict(task.plan)}  # fmt: skip
 
 
 def make_results(task: Task, notebook: Any) -> dict[str, Any]:
@@ -138,12 +155,40 @@ def empty_results(task: Task, status: str, reason: str | None = None, needs: str
         "checks": [],
         "versions": task.inputs["versions"],
         "commit": task.inputs["commit"],
+        "plan": dict(task.plan),
         "run": task.run,
     }
 
 
+def write_tables(task: Task, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write a report's tables, one csv each and one file of all for the Word file; those of an earlier run go.
+
+    Parameters
+    ----------
+    task : Task
+    records : sequence of mapping
+        A formatted table each (`arranged.Table`), with its raw values as `csv`; none removes the earlier ones only.
+    """
+    folder, number = task.folder, task.number
+    kept = []
+    for record in records:
+        path = folder.table_csv(number, record["number"], slug(record["caption"]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, record["csv"])
+        kept.append({key: value for key, value in record.items() if key != "csv"} | {"file": path.name})
+    if kept:
+        content = {"schema": TABLES_SCHEMA, "report": number, "run": task.run, "tables": kept}
+        write_json(folder.tables_json(number), content)
+    else:
+        folder.tables_json(number).unlink(missing_ok=True)
+    for path in folder.table_csvs(number):
+        if path.name not in [record["file"] for record in kept]:
+            path.unlink()
+
+
 def write_short_report(task: Task, status: str, reason: str, needs: str | None = None) -> None:
     """Write the report of a question that was not answered: why, and what would be needed."""
+    write_tables(task, ())
     write_json(task.folder.results(task.stem), empty_results(task, status, reason, needs))
     page = page_of(task) | {"status": status, "reason": reason, "needs": needs}
     replace_file(task.folder.page(task.stem), short_html(page))

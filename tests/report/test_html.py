@@ -25,7 +25,10 @@ PAGE = {
     "number": "02", "title": HOSTILE, "kind": "own question", "status": "withheld", "study": INPUTS["study"],
     "parameters": {"seed": 1}, "inputs": INPUTS, "reason": HOSTILE, "needs": HOSTILE, "checks": [],
     "verdicts": [{"verdict": HOSTILE, "citation": HOSTILE, "metric": HOSTILE, "own": 0.2, "own_low": 0.1, "own_high": 0.3,
-                  "published": 0.3, "published_low": 0.2, "published_high": 0.4}],
+                  "published": 0.3, "published_low": 0.2, "published_high": 0.4, "finding_id": "M01"}],
+    "estimates": [{"model": HOSTILE, "term": HOSTILE, "level": HOSTILE, "p_value": 0.03, "primary": False}],
+    "methods": [{"model": HOSTILE, "formula": HOSTILE, "converged": True, "r_code": HOSTILE}],
+    "plan": {"word": "deviated", "detail": HOSTILE}, "tables": [],
     "headlines": [{"part": HOSTILE, "sentence": HOSTILE, "status": "withheld", "reason": HOSTILE}],
 }  # fmt: skip
 
@@ -83,7 +86,7 @@ def test_sections_come_from_level_two_headings_but_not_from_code_blocks():
 def test_code_is_folded_once_per_section_after_its_outputs():
     display = ("display_data", ("text/html", "<p>shown</p>"))
     html = report_html(notebook(("markdown", "## One"), display, display, ("markdown", "## Two"), display), PAGE)
-    assert re.findall(r"<summary>(.*?)</summary>", html) == ["Code: One", "Code: Two"]
+    assert re.findall(r"<summary>(Code: .*?)</summary>", html) == ["Code: One", "Code: Two"]
     assert html.count("<p>shown</p>") == 3
     assert html.index("<p>shown</p>") < html.index("<details") < html.index(">Two</h2>")
 
@@ -118,7 +121,7 @@ def test_every_page_escapes_what_it_is_told_and_forbids_the_rest(write):
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in html
     assert dangers(html) == []
-    assert not re.search(r"@import|url\(|https?:", html)
+    assert not re.search(r"@import|url\(|https?:", html.replace('<a href="https://doi.org/', ""))
     assert '<html lang="en">' in html
     assert "SIMULATED" in html
     assert html.count("<h1") == 1
@@ -144,7 +147,7 @@ def test_index_marks_older_and_failed_reports():
 
 
 def lead(**page):
-    html = report_html(notebook(("markdown", "# T")), PAGE | page)
+    html = report_html(notebook(("markdown", "# T")), PAGE | {"plan": {}} | page)
     block = re.search(r'<div class="lead.*?</div>', html, re.DOTALL)[0]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", block)).strip()
 
@@ -220,3 +223,22 @@ def test_the_index_puts_the_own_estimate_beside_the_published_one():
     assert "Beside published findings: weaker (1)." in html
     without = index_html(PAGE | {"reports": [report | {"verdicts": []}]})
     assert 'class="beside"' not in without
+
+
+def test_a_report_ends_with_methods_causes_checklist_and_references():
+    entry = {"model": "slopes", "formula": "y ~ x", "criterion": "ML", "converged": True, "r_code": "lmer(y ~ x)"}
+    html = report_html(notebook(("markdown", "# T")), PAGE | {"methods": [entry], "number": "03"})
+    ids = re.findall(r'<h2 id="(.*?)"', html)
+    assert ids[-5:] == ["methods", "causes", "checklist", "references", "colophon"]
+    assert "slopes: y ~ x, by maximum likelihood." in html
+    assert "# slopes\nlmer(y ~ x)" in html
+    assert "yours to write" in html
+    assert "McGraw" in html
+    assert "@article{" in html
+
+
+def test_a_report_says_what_to_do_about_doubts_and_whether_it_was_planned():
+    check = CLIENTS | {"what_to_do": "read the interval"}
+    plan = {"word": "as planned", "detail": "plan frozen on 2026-11-25, hash abc"}
+    said = lead(headlines=[headline()], checks=[check, check], plan=plan)
+    assert "What to do about it: read the interval. as planned plan frozen on 2026-11-25, hash abc." in said

@@ -287,11 +287,25 @@ def test_verdicts_name_the_metric_and_every_criterion_of_comparable_figures(repo
     assert "between-study standard deviation, which the sources do not print" in second
 
 
+def test_a_number_printed_without_an_interval_stands_alone(report, shown):
+    report.verdicts(pd.DataFrame([judged(published_low=np.nan, published_high=np.nan), judged(**NOT_JUDGED)]))
+    first = shown.html[0].split("<b>Table 2.</b>")[0]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", first)[1:3] == ["0.28", "0.25 [0.10,&nbsp;0.40]"]
+
+
 def test_without_a_comparable_figure_there_is_one_table_without_own_values(report, shown):
     report.verdicts(pd.DataFrame([judged(**NOT_JUDGED)]))
     assert headings(shown.html[0]) == ["Citation", "Metric", "Published", "Verdict", "Reason", "Confidence"]
     assert "Table 2." not in shown.html[0]
     assert "No own value stands beside them: in each row the reason says why." in shown.html[0]
+
+
+def test_a_part_that_asks_gets_no_full_stop(report, shown):
+    answer = Fake(sentence="They do.", status="answered", reason="")
+    report.headline(answer, part="Do they agree?")
+    report.headline(answer, part="Within clients")
+    assert "<b>Do they agree?</b> They do." in shown.html[0]
+    assert "<b>Within clients.</b> They do." in shown.html[1]
 
 
 def test_an_empty_table_says_what_it_is_told(report, shown):
@@ -357,3 +371,34 @@ def test_df_that_nothing_vouches_for_are_labelled(df_method, df_basis, end):
 def test_a_table_without_df_has_no_word_on_them():
     boundary = pd.DataFrame([{"n_obs": 90, "criterion": "REML", "df_basis": "at the boundary"}])
     assert basis_note(boundary) == "90 sessions. REML."
+
+
+def recorded(shown):
+    return [(table["number"], table["csv"]) for data in shown.data for table in data["tables"]]
+
+
+def test_every_table_is_recorded_as_shown_and_with_its_values_in_full(report, shown):
+    report.table(pd.DataFrame({"a": ["x"], "r": [0.123456]}).set_index("a"), caption="c", note="n")
+    report.checks(checks(value=0.123456, limit=0.2))
+    report.record(fit(withheld={"x_between_therapist": "zero"}), model="m")
+    report.verdicts(pd.DataFrame([judged(bayes_factor=4321.5678), judged(**NOT_JUDGED)]))
+    first, *_ = (table for data in shown.data for table in data["tables"])
+    assert first == {
+        "number": 1, "caption": "c", "note": "n", "empty": "none", "csv": "a,r\nx,0.123456\n",
+        "columns": (
+            {"heading": "a", "kind": "text", "cells": ("x",)}, {"heading": "r", "kind": "number", "cells": ("0.12",)}
+        ),
+    }  # fmt: skip
+    csvs = dict(recorded(shown))
+    assert list(csvs) == [1, 2, 3, 4, 5]
+    assert csvs[2].splitlines()[1] == "Clients,0.123456,0.2,amber,few,Say so."
+    assert "7.77" not in csvs[3]
+    assert csvs[3].splitlines()[2].startswith("time,-0.25,0.1,-2.5,inf,0.0123,-0.45,-0.05")
+    assert len(csvs[4].splitlines()) == 3
+    assert len(csvs[5].splitlines()) == 2
+    assert "4321.5678" in csvs[5]
+
+
+def test_nothing_is_recorded_as_a_table_where_none_is_shown(report, shown):
+    report.record(fit(converged=False), model="m")
+    assert recorded(shown) == []

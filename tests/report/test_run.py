@@ -1,22 +1,31 @@
 """A run is complete or says that it is not: wrong input stops it early, a failure costs no earlier report."""
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import docx
 import jsonschema
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from conftest import PARAMETERS, dangers, write_notebook, write_study
 
 import alliance_analysis.report.work as work
 from alliance_analysis.errors import ReportError
+from alliance_analysis.report.folder import RUN_SCHEMA, write_json
+from alliance_analysis.report.provenance import study_card
 from alliance_analysis.report.run import RunEvent, run_reports
 from alliance_analysis.report.work import Outcome
+from alliance_analysis.study.studyfile import load_study
 
 SCHEMA = json.loads((Path(work.__file__).parent / "results.schema.json").read_text(encoding="utf-8"))
 
@@ -28,7 +37,25 @@ def results(folder, stem):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def texts(folder):
+    """Return every text of a run, those inside the Word file too."""
+    found = {}
+    for name, content in files(folder).items():
+        if name.endswith(".docx"):
+            packed = zipfile.ZipFile(io.BytesIO(content))
+            found |= {f"{name}/{part}": packed.read(part).decode("utf-8") for part in packed.namelist()}
+        else:
+            found[name] = content.decode("utf-8")
+    return found
+
+
+def paragraphs(folder):
+    return [paragraph.text for paragraph in docx.Document(folder / "tables.docx").paragraphs]
 
 
 # what a complete run leaves
@@ -38,6 +65,11 @@ def test_run_folder_has_the_files_of_the_design_and_nothing_half_written(full_ru
     assert set(files(full_run.folder)) == {
         "index.html", "run.json", "run_times.json", "logs/22.log", "executed/21_everything.ipynb",
         "21_everything.html", "21_everything.results.json", "22_broken.html", "22_broken.results.json",
+        "tables.docx", "tables/21_tables.json",
+        "tables/21/21_01_what-was-read-script-script-window-stolen-1-document-title.csv",
+        "tables/21/21_02_estimates-of-the-model-first.csv",
+        "tables/21/21_03_checks-of-the-model-and-of-the-data-it-was-fitted-to.csv",
+        "tables/21/21_04_own-estimate-beside-published-findings-each-comparable-only.csv",
     }  # fmt: skip
 
 
@@ -74,15 +106,15 @@ def test_json_is_sorted_utf8_with_one_newline_at_the_end(full_run):
 
 def test_no_file_names_the_machine_a_client_or_a_therapist(full_run):
     secrets = ["planted-client", "planted-therapist", str(full_run.folder.parent), str(Path.home()),
-               os.uname().nodename, "site-packages", "noise of a library", "chatter", "Traceback"]  # fmt: skip
-    for name, content in files(full_run.folder).items():
-        text = content.decode("utf-8")
+               "site-packages", "noise of a library", "chatter", "Traceback"]  # fmt: skip
+    for name, text in texts(full_run.folder).items():
         assert [secret for secret in secrets if secret in text] == [], name
+        assert not re.search(rf"\b{re.escape(os.uname().nodename)}\b", text), name  # a short one is a part of words
 
 
 def test_withheld_estimate_is_in_no_file(full_run):
-    for name, content in files(full_run.folder).items():
-        assert b"9.12" not in content, name
+    for name, text in texts(full_run.folder).items():
+        assert "9.12" not in text, name
 
 
 def test_hostile_text_never_reaches_a_page_as_markup(full_run):
@@ -117,11 +149,33 @@ def test_executed_notebook_is_valid_and_without_times(full_run):
     assert 'study = "study.yml"' in notebook.cells[2].source
 
 
+def test_word_file_has_the_tables_of_the_page_and_no_other(full_run):
+    document = docx.Document(full_run.folder / "tables.docx")
+    assert len(document.tables) == 4
+    assert [text for text in paragraphs(full_run.folder) if text.startswith("Table 21")] == [
+        "Table 21.1", "Table 21.2", "Table 21.3", "Table 21.4"
+    ]  # fmt: skip
+    assert [cell.text for cell in document.tables[1].rows[1].cells][:4] == ["time", "within", "−0.50", "0.10"]
+    assert document.sections[0].header.paragraphs[0].text == "SIMULATED · A tiny study"
+    assert "Reports without tables: 22 The question of 22_broken? (failed)." in paragraphs(full_run.folder)
+    assert "tables" not in results(full_run.folder, "21_everything")
+
+
+def test_csv_files_hold_the_values_in_full(full_run):
+    folder = full_run.folder / "tables" / "21"
+    read = pd.read_csv(next(folder.glob("21_01_*.csv")))
+    assert read["share"].tolist()[0] == 0.123456
+    estimates = pd.read_csv(folder / "21_02_estimates-of-the-model-first.csv")
+    assert estimates[["term", "df", "p_value", "conf_low"]].to_numpy().tolist() == [["time", np.inf, 0.00001, -0.7]]
+    checks = pd.read_csv(next(folder.glob("21_03_*.csv")))
+    assert (checks["value"][0], checks["limit"][0]) == (12, "≥ 30")
+
+
 # what a failure may not do
 
 
 def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, tmp_path):
-    write_notebook(tmp_path / "notebooks", "21_one", [("markdown", "## Validate"), ("code", "report.text('first')")])
+    write_notebook(tmp_path / "notebooks", "21_one", [("markdown", "## Validate"), table_cell("First.")])
     run = {"out": tmp_path / "run", "notebooks": tmp_path / "notebooks"}
     assert run_reports(study, **run).exit_code == 0
     first = files(tmp_path / "run")
@@ -135,7 +189,7 @@ def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, t
     broken = run_reports(study, **run)
     assert broken.failures == {"21": "21_one: before the first section, code cell 3: ended the notebook early"}
     after = files(tmp_path / "run")
-    for name in ("21_one.html", "21_one.results.json", "executed/21_one.ipynb"):
+    for name in ("21_one.html", "21_one.results.json", "executed/21_one.ipynb", "tables/21/21_01_first.csv"):
         assert after[name] == first[name]
     assert "The last run failed" in after["index.html"].decode()
     assert "From an older run" in after["index.html"].decode()
@@ -287,6 +341,84 @@ def test_default_folder_is_reports_and_the_name_of_the_study(tmp_path, monkeypat
     study = write_study(tmp_path / "my_clinic")
     write_notebook(tmp_path / "notebooks", "21_a", [])
     assert run_reports(study, notebooks="notebooks").folder == tmp_path / "reports" / "my_clinic"
+
+
+def table_cell(caption, value="0.123456"):
+    return (
+        "code",
+        f"import pandas as pd\nreport.table(pd.DataFrame({{'a': ['=1+1'], 'r': [{value}]}}), caption='{caption}')",
+    )
+
+
+def test_a_new_run_replaces_its_own_tables_only_and_marks_the_others(study, tmp_path):
+    run = {"out": tmp_path / "run", "notebooks": tmp_path / "notebooks"}
+    write_notebook(tmp_path / "notebooks", "21_a", [table_cell("First."), table_cell("Second.")])
+    write_notebook(tmp_path / "notebooks", "22_b", [table_cell("Other.")])
+    assert run_reports(study, jobs=2, **run).exit_code == 0
+    before = files(tmp_path / "run")
+    assert before["tables/22/22_01_other.csv"] == b"a,r\n'=1+1,0.123456\n"
+    mine = tmp_path / "run" / "tables" / "21" / "my notes.txt"
+    mine.write_text("hers")
+    half = tmp_path / "run" / "tables" / "21" / "21_01_first.csv.part"
+    half.write_text("hal")
+
+    write_notebook(tmp_path / "notebooks", "21_a", [table_cell("Third.", "0.5")])
+    (tmp_path / "notebooks" / "22_b.ipynb").write_text(
+        (tmp_path / "notebooks" / "22_b.ipynb").read_text().replace("Other", "Changed")
+    )
+    assert run_reports(study, only=["21"], parameters={"conf_level": 0.9}, **run).exit_code == 0
+    after = files(tmp_path / "run")
+    assert [name for name in after if name.startswith("tables/")] == [
+        "tables/21/21_01_third.csv", "tables/21/my notes.txt", "tables/21_tables.json", "tables/22/22_01_other.csv",
+        "tables/22_tables.json",
+    ]  # fmt: skip
+    assert after["tables/22_tables.json"] == before["tables/22_tables.json"]
+    assert [text for text in paragraphs(tmp_path / "run") if text in ("First", "Second", "Third", "Other")] == [
+        "Third", "Other"
+    ]  # fmt: skip
+
+    failing = write_notebook(tmp_path / "notebooks", "21_a", [("code", "1/0")])
+    assert run_reports(study, only=["21"], **run).exit_code == 1
+    assert files(tmp_path / "run")["tables/21/21_01_third.csv"] == after["tables/21/21_01_third.csv"]
+    said = next(text for text in paragraphs(tmp_path / "run") if "From an older run." in text)
+    assert "Failed: the last run failed (21_a: " in said
+    assert failing.exists()
+
+
+def test_tables_go_when_their_question_cannot_be_answered_any_more(tmp_path, without_kernels):
+    study = write_study(tmp_path / "study", symptoms=False)
+    write_notebook(tmp_path / "notebooks", "02_alliance_and_symptom_change", [])
+    tables = tmp_path / "run" / "tables"
+    (tables / "02").mkdir(parents=True)
+    record = {"number": 1, "caption": "c", "note": None, "empty": "none", "columns": [], "file": "02_01_c.csv"}
+    (tables / "02_tables.json").write_text(json.dumps({"run": "0", "tables": [record]}))
+    (tables / "02" / "02_01_c.csv").write_text("a\n1\n")
+    (tmp_path / "run" / "tables.docx").write_text("of the run before")
+    write_json(
+        tmp_path / "run" / "run.json", {"schema": RUN_SCHEMA, "inputs": {"study": study_card(load_study(study))}}
+    )
+    assert run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks").exit_code == 0
+    assert not [name for name in files(tmp_path / "run") if "tables" in name]
+
+
+def test_a_word_file_that_is_open_elsewhere_is_named_and_the_reports_stand(study, tmp_path, monkeypatch):
+    write_notebook(tmp_path / "notebooks", "21_a", [table_cell("First.")])
+    replace = Path.replace
+
+    def refuse(self, target):
+        if Path(target).name == "tables.docx":
+            raise PermissionError(13, "in use", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    summary = run_reports(study, out=tmp_path / "run", notebooks=tmp_path / "notebooks")
+    assert summary.failures == {
+        "tables.docx": "tables.docx: it could not be replaced; a file that is not open elsewhere is required. Close it"
+        " in the program that shows it, and run again."
+    }
+    assert (summary.exit_code, summary.statuses, summary.details) == (1, {"21": "answered"}, {"tables.docx": ""})
+    assert "index.html" in files(tmp_path / "run")
+    assert not [name for name in files(tmp_path / "run") if name.endswith(".part")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sends a POSIX signal and looks into /proc")
