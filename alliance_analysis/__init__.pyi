@@ -122,6 +122,11 @@ from .report.rater_statements import state_agreement as state_agreement
 from .report.rater_statements import state_bias as state_bias
 from .report.rater_statements import state_congruence as state_congruence
 from .report.run import run_reports as run_reports
+from .report.sensitivity import OTHER_ADJUSTMENTS as OTHER_ADJUSTMENTS
+from .report.sensitivity import OTHER_AGREEMENT as OTHER_AGREEMENT
+from .report.sensitivity import OTHER_CURVATURE as OTHER_CURVATURE
+from .report.sensitivity import tell_other_shapes as tell_other_shapes
+from .report.sensitivity import tell_other_terms as tell_other_terms
 from .report.statements import state_early_alliance as state_early_alliance
 from .report.statements import state_level_slopes as state_level_slopes
 from .report.statements import state_prospective as state_prospective

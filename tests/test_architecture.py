@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "alliance_analysis"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Everyone may import `errors` and `study.vocabulary`. A folder stands for all its modules.
+# Everyone may import `errors`, `wording` and `study.vocabulary`. A folder stands for all its modules.
 MAY_IMPORT = {
     "errors": set(),
+    "wording": set(),
     "resources": set(),
     "result": set(),
     "prepare": set(),
@@ -92,7 +93,7 @@ def imports(path):
 
 
 def allowed(room, target):
-    if target in ("errors", "study.vocabulary"):
+    if target in ("errors", "wording", "study.vocabulary"):
         return True
     return any(target == fine or (fine and target.startswith(fine + ".")) for fine in MAY_IMPORT[room])
 

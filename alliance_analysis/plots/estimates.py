@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from alliance_analysis.plots.axes import BLUE, GREY, ORANGE, new_axes, plain, smooth_quantile
+from alliance_analysis.wording import spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def plot_estimates(
     ax.axvline(0, color=GREY, linewidth=1)
     ax.hlines(y, low, high, color=BLUE, linewidth=2)
     ax.plot(middle, y, "o", color=BLUE, markersize=6)
-    ax.set_yticks(y, table[names])
+    ax.set_yticks(y, [spoken(name) for name in table[names]])
     ax.set(xlabel=label, ylim=(len(table) - 0.5, -0.5))
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)

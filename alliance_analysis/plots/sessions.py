@@ -9,6 +9,7 @@ import pandas as pd
 
 from alliance_analysis.plots.axes import BLUE, LIGHT_BLUE, ORANGE, new_axes, plain, session_axis, smooth_quantile
 from alliance_analysis.study import vocabulary as v
+from alliance_analysis.wording import spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def plot_missing(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         cbar_kws={"label": "Missing (%)"},
     )  # fmt: skip
     ax.set(xlabel="Session number", ylabel="")
-    ax.set_yticks(np.arange(len(columns)) + 0.5, columns, rotation=0)
+    ax.set_yticks(np.arange(len(columns)) + 0.5, [spoken(name) for name in columns], rotation=0)
     return ax
 
 
@@ -91,7 +92,7 @@ def plot_variance_shares(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axe
     colours = {"between therapists": ORANGE, "between clients": BLUE, "within clients": LIGHT_BLUE}
     for level, colour in colours.items():
         part = shares[shares["level"] == level].set_index("measure")["share"].reindex(measures).astype(float).fillna(0)
-        ax.barh(measures, 100 * part.to_numpy(), left=left, color=colour, label=level)
+        ax.barh([spoken(name) for name in measures], 100 * part.to_numpy(), left=left, color=colour, label=level)
         left += 100 * part.to_numpy()
     ax.set(xlabel="Share of variance (%)", xlim=(0, 100))
     ax.invert_yaxis()

@@ -25,6 +25,7 @@ from alliance_analysis.report.differences import (
     worst_first,
 )
 from alliance_analysis.report.folder import replace_file
+from alliance_analysis.report.html import untimed
 from alliance_analysis.report.interrupt import shielded_start
 from alliance_analysis.report.notebooks import Notebook, find_notebooks
 from alliance_analysis.report.provenance import damaged, inputs, read_record, read_schema
@@ -58,7 +59,7 @@ class RunComparison:
     largest : float
         The largest difference within the tolerance, as a share of what is allowed.
     identical : bool
-        Whether all files are the same byte for byte, `run_times.json` left out.
+        Whether all files are the same byte for byte, `run_times.json` and the run times on the index left out.
     notes : tuple of str
         What of the two folders could not be compared.
     """
@@ -239,9 +240,10 @@ def _diff_states(one: _Run, two: _Run) -> Iterator[Difference]:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Return what a run folder holds, by relative name, without the file that says when it was made."""
+    """Return what a run folder holds, by relative name, without what says when it was made and how long it took."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name not in _NOT_OURS)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return {name: untimed(content) if name == "index.html" else content for name, content in contents.items()}
 
 
 def _read_run(path: Path) -> _Run:

@@ -33,7 +33,7 @@ def set_figure_style() -> None:
     mpl.rcParams.update(FIGURE_STYLE)
 
 
-def figure_html(figure: Figure, *, alt: str, caption: str, label: str, simulated: bool) -> str:
+def figure_html(figure: Figure, *, alt: str, caption: str, label: str, simulated: bool, key: bool = False) -> str:
     """Return a figure as HTML with its picture inside, and close it.
 
     Parameters
@@ -47,6 +47,8 @@ def figure_html(figure: Figure, *, alt: str, caption: str, label: str, simulated
         Its number, such as "Figure 1".
     simulated : bool
         Draws SIMULATED under the lower right corner.
+    key : bool
+        Marks the figure of the answer, which the page lifts to its top.
 
     Returns
     -------
@@ -67,6 +69,7 @@ def figure_html(figure: Figure, *, alt: str, caption: str, label: str, simulated
     width = round(figure.get_figwidth() * 96)
     plt.close(figure)
     kind = "picture broad" if width > _LEAST_READABLE else "picture"
+    kind = f"{kind} key" if key else kind
     return (
         f'<figure class="{kind}"><div class="box" role="region" tabindex="0" aria-label="{escape(label)}">'
         f'<img src="{source}" alt="{escape(alt)}" width="{width}"></div>'
@@ -76,8 +79,7 @@ def figure_html(figure: Figure, *, alt: str, caption: str, label: str, simulated
 
 def _mark_simulated(figure: Figure) -> None:
     # below everything that is drawn, so that it hides nothing; "tight" saving keeps it on the picture
-    right = max((axes.get_position().x1 for axes in figure.axes), default=1)
-    figure.text(right, -0.01, "SIMULATED", ha="right", va="top", size=8, weight="bold", color=_SIMULATED_COLOUR)
+    figure.text(0.99, -0.01, "SIMULATED", ha="right", va="top", size=8, weight="bold", color=_SIMULATED_COLOUR)
 
 
 def _require(text: str, label: str, argument: str, advice: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
+
+from alliance_analysis.report.arranged import NO_BREAK
 
 MISSING = "–"
 MINUS = "−"
@@ -156,6 +159,21 @@ def format_percent(share: float, digits: int = 0) -> str:
     return MISSING if math.isnan(number) else f"{format_fixed(100 * number, digits)} %"
 
 
+def format_seconds(seconds: float) -> str:
+    """Return how long something took.
+
+    Examples
+    --------
+    >>> format_seconds(0.4), format_seconds(23.4), format_seconds(171)
+    ('under 1 s', '23 s', '2 min 51 s')
+    """
+    whole = round(seconds)
+    if whole < 1:
+        return "under 1 s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def format_value(value: Any) -> str:
     """Return any cell as text: whole numbers without decimals, others with two, truth as yes or no, words as they are.
 
@@ -169,3 +187,19 @@ def format_value(value: Any) -> str:
     if type(value).__name__ in ("bool", "bool_"):  # numpy's is no subclass of Python's
         return "yes" if value else "no"
     return format_count(value) if as_float(value).is_integer() else format_fixed(value)
+
+
+_GUARDED = re.compile(r"\[[^\[\]]*\]|\S+ = [^\s\[]+")  # an interval; a value with its name
+_BEFORE_INTERVAL = re.compile(r"(?<=\d) (?=\[)")
+
+
+def unbroken(sentence: str) -> str:
+    """Return a sentence whose intervals, and the numbers before them, no line end parts.
+
+    Examples
+    --------
+    >>> unbroken("so (r = 0.10 [0.05, 0.15])").replace(NO_BREAK, "~")
+    'so (r~=~0.10~[0.05,~0.15])'
+    """
+    joined = _GUARDED.sub(lambda found: found[0].replace(" ", NO_BREAK), sentence)
+    return _BEFORE_INTERVAL.sub(NO_BREAK, joined)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from alliance_analysis.report.checklist import checklist_for
-from alliance_analysis.report.formats import format_count, format_counted, format_percent
+from alliance_analysis.report.formats import format_count, format_counted, format_percent, format_seconds, unbroken
 from alliance_analysis.report.methods import describe_methods
 from alliance_analysis.report.references import as_bibtex, references_for
 from alliance_analysis.report.secondary import secondary_tests
 from alliance_analysis.report.strip import comparable_row, count_verdicts, forest_strip
 from alliance_analysis.report.tables import table_html
+from alliance_analysis.wording import spoken
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TEXT_TAGS = {
@@ -34,7 +35,7 @@ _ATTRIBUTES = {
 }
 _CLASSES = {
     "div": {"box", "withheld"},
-    "figure": {"broad", "picture", "table", "wide"},
+    "figure": {"broad", "key", "picture", "table", "wide"},
     "p": {"answered", "caution", "empty", "headline", "note", "withheld"},
     "span": {"amber", "green", "red", "status"},
     "td": {"long", "num"},
@@ -95,7 +96,7 @@ def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     arranged, title, sections = arrange(notebook)
-    body = _exporter().from_notebook_node(arranged)[0]
+    body, key_figure = lift_key_figure(_exporter().from_notebook_node(arranged)[0])
     doubts = [check for check in page["checks"] if check["status"] in ("amber", "red")]
     several = len(page["headlines"]) > 1  # each then carries its own status, and the page none beside them
     headlines = [
@@ -103,13 +104,39 @@ def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
          "reason": reason_beyond(headline["reason"], doubts)}
         for headline in page["headlines"]
     ]  # fmt: skip
-    shown = {"title": title or page["title"], "sections": sections, "body": Markup(body)}
+    shown = {
+        "title": title or page["title"], "sections": sections, "body": Markup(body), "key_figure": Markup(key_figure),
+        "changes": [headline["changes"] for headline in page["headlines"] if headline.get("changes")],
+        "check_section": next((part["id"] for part in sections if part["title"].startswith("Check")), None),
+        "judged": count_verdicts(page["verdicts"]),
+    }  # fmt: skip
     remedies = list(dict.fromkeys(check["what_to_do"] for check in doubts if check.get("what_to_do")))
     closing = close_report(page, sections)
     return _render(
         "report.html.j2",
         {**page, **shown, "headlines": headlines, "doubts": doubts, "remedies": remedies, "closing": closing},
     )
+
+
+def lift_key_figure(body: str) -> tuple[str, str]:
+    """Return the body with a pointer in place of its key figure, and the key figure, "" without one.
+
+    Examples
+    --------
+    >>> body, figure = lift_key_figure('<p>a</p><figure class="picture key"><img></figure>')
+    >>> figure
+    '<div id="key-figure"><figure class="picture key"><img></figure></div>'
+    >>> body.removeprefix("<p>a</p>")
+    '<p class="note">The figure stands <a href="#key-figure">at the top of the page</a>.</p>'
+    """
+    found = _KEY_FIGURE.search(body)
+    if found is None:
+        return body, ""
+    return f"{body[: found.start()]}{_POINTER}{body[found.end() :]}", f'<div id="key-figure">{found[0]}</div>'
+
+
+_KEY_FIGURE = re.compile(r'<figure class="[a-z ]*\bkey">.*?</figure>', re.DOTALL)
+_POINTER = '<p class="note">The figure stands <a href="#key-figure">at the top of the page</a>.</p>'
 
 
 def close_report(page: Mapping[str, Any], sections: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -167,13 +194,25 @@ def reason_beyond(reason: str | None, doubts: Sequence[Mapping[str, Any]]) -> st
     return f"{head}: {'; '.join(others)}." if others else None
 
 
+def tally_checks(checks: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many checks came out how.
+
+    Examples
+    --------
+    >>> tally_checks([{"status": "green"}, {"status": "amber"}, {"status": "green"}])
+    '2 green, 1 amber'
+    """
+    counted = {word: sum(check["status"] == word for check in checks) for word in ("green", "amber", "red")}
+    return ", ".join(f"{format_count(n)} {word}" for word, n in counted.items() if n)
+
+
 def short_html(page: Mapping[str, Any]) -> str:
     """Return the page of a question that was not answered: `number title kind status study reason needs inputs`."""
     return _render("short.html.j2", page)
 
 
 def index_html(page: Mapping[str, Any]) -> str:
-    """Return the index of a run: `study, inputs, reports` with one entry per question."""
+    """Return the index of a run: `study, inputs, reports` with one entry per question, `seconds` its run time."""
     reports = []
     for report in page["reports"]:
         row = comparable_row(report["verdicts"])
@@ -184,6 +223,18 @@ def index_html(page: Mapping[str, Any]) -> str:
     return _render("index.html.j2", {**page, "reports": reports, "statuses": [s for s in _ORDER if s in statuses]})
 
 
+def untimed(index: bytes) -> bytes:
+    """Return an index without the run times: all that may differ between two runs of the same on one machine.
+
+    Examples
+    --------
+    >>> untimed(b'<dd class="seconds">3 s</dd><p>a</p>')
+    b'<dd class="seconds"></dd><p>a</p>'
+    """
+    return _SECONDS.sub(b"", index)
+
+
+_SECONDS = re.compile(rb'(?<=<dd class="seconds">)[^<]*')
 _ORDER = ("answered", "caution", "withheld", "not_answerable", "failed")
 
 
@@ -268,7 +319,10 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"count": format_count, "counted": format_counted, "percent": format_percent}
+    environment.filters |= {
+        "count": format_count, "counted": format_counted, "percent": format_percent, "seconds": format_seconds,
+        "spoken": spoken, "tallied": tally_checks, "unbroken": unbroken,
+    }  # fmt: skip
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     script = (_TEMPLATES / "code.js").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

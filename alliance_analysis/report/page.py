@@ -25,7 +25,16 @@ from alliance_analysis.report.records import (
     variance_rows,
     withheld_reasons,
 )
-from alliance_analysis.report.results import ANSWERED, HEADLINE_STATUSES, METHODS, MIME, TABLES, csv_text, rows
+from alliance_analysis.report.results import (
+    ANSWERED,
+    HEADLINE_STATUSES,
+    METHODS,
+    MIME,
+    TABLES,
+    WITHHELD,
+    csv_text,
+    rows,
+)
 from alliance_analysis.report.tables import arrange_table, render_html, with_index
 from alliance_analysis.report.verdicts import (
     CAPTION,
@@ -88,7 +97,7 @@ class Report:
     _figures: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
     _tables: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
-    def headline(self, headline: Headline, *, part: str | None = None) -> None:
+    def headline(self, headline: Headline, *, part: str | None = None, changes: str | None = None) -> None:
         """Show the answer in one sentence; the page repeats it under its title.
 
         Parameters
@@ -96,6 +105,8 @@ class Report:
         headline : object with sentence, status ("answered", "caution" or "withheld") and reason
         part : str, optional
             Names the part of a question that has several.
+        changes : str, optional
+            What would change the answer: the same quantity under other choices. Left out where the answer is withheld.
 
         Raises
         ------
@@ -103,7 +114,8 @@ class Report:
             On an unknown status, an empty sentence, or a caution or withheld headline without a reason.
         """
         _check_headline(headline)
-        entry = {"part": part, "sentence": headline.sentence, "status": headline.status, "reason": headline.reason}
+        entry = {"part": part, "sentence": headline.sentence, "status": headline.status, "reason": headline.reason,
+                 "changes": changes if headline.status != WITHHELD else None}  # fmt: skip
         stop = "" if part and part.endswith("?") else "."
         name = f"<b>{escape(part)}{stop}</b> " if part else ""
         reason = f" {escape(headline.reason)}" if headline.reason else ""
@@ -114,7 +126,7 @@ class Report:
         """Show one paragraph of plain text."""
         self.show(f"<p>{escape(paragraph)}</p>", None)
 
-    def figure(self, figure: Figure, *, alt: str, caption: str) -> None:
+    def figure(self, figure: Figure, *, alt: str, caption: str, key: bool = False) -> None:
         """Show a matplotlib figure and close it.
 
         Parameters
@@ -124,14 +136,17 @@ class Report:
             Text for readers who cannot see it, with the numbers; required.
         caption : str
             Required.
+        key : bool
+            The one figure of the answer: the page shows it under its title.
 
         Raises
         ------
         ReportError
             When `alt` or `caption` is empty.
         """
-        label = f"Figure {next(self._figures)}"
-        self.show(figure_html(figure, alt=alt, caption=caption, label=label, simulated=self.study.simulated), None)
+        label = "Key figure" if key else f"Figure {next(self._figures)}"
+        html = figure_html(figure, alt=alt, caption=caption, label=label, simulated=self.study.simulated, key=key)
+        self.show(html, None)
 
     def table(
         self,
@@ -183,10 +198,16 @@ class Report:
         table = self._table(readable, "Checks of the model and of the data it was fitted to.", raw=shown)
         self._show_tables([table], {"checks": rows(shown)})
 
-    def verdicts(self, frame: pd.DataFrame) -> None:
+    def verdicts(self, frame: pd.DataFrame, *, part: str | None = None) -> None:
         """Show and record how the own estimates stand beside the published ones (`judge_replication`).
 
         A second table gives every criterion for the figures that compare; without any, it is left out.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        part : str, optional
+            Names the part of the question in the captions, where there are several.
 
         Raises
         ------
@@ -195,11 +216,12 @@ class Report:
         """
         _require_columns("verdicts", frame, _VERDICT_COLUMNS)
         shown, note = arrange_verdicts(frame)
-        tables = [self._table(shown, CAPTION, note, raw=frame)]
+        beginning = f"{part}: " if part else ""
+        tables = [self._table(shown, _begun(beginning, CAPTION), note, raw=frame)]
         criteria = arrange_criteria(frame)
         if len(criteria):
             compared = frame[frame.index.isin(criteria.index)]
-            tables.append(self._table(criteria, CRITERIA_CAPTION, CRITERIA_NOTE, raw=compared))
+            tables.append(self._table(criteria, _begun(beginning, CRITERIA_CAPTION), CRITERIA_NOTE, raw=compared))
         self._show_tables(tables, {"verdicts": rows(frame)})
 
     def record(
@@ -327,6 +349,10 @@ def open_report(number: str, study: str, *, conf_level: float = 0.95, seed: int 
     np.random.seed(seed)  # noqa: NPY002
     set_figure_style()
     return Report(number, load_study(study), conf_level)
+
+
+def _begun(beginning: str, caption: str) -> str:
+    return f"{beginning}{caption[:1].lower()}{caption[1:]}" if beginning else caption
 
 
 def _format_like(value: Any, limit: Any) -> str:

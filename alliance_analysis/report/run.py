@@ -29,7 +29,7 @@ from alliance_analysis.report.notebooks import Notebook, find_notebooks
 from alliance_analysis.report.parameters import choose_values
 from alliance_analysis.report.plan import plan_status
 from alliance_analysis.report.provenance import fingerprint, inputs
-from alliance_analysis.report.results import FAILED, NOT_ANSWERABLE, overall_status
+from alliance_analysis.report.results import FAILED, HEADLINE_STATUSES, NOT_ANSWERABLE, overall_status
 from alliance_analysis.report.word import word_document
 from alliance_analysis.report.work import Outcome, Task, run_task, write_failure, write_short_report
 from alliance_analysis.resources import notebooks_folder
@@ -39,6 +39,7 @@ INTERRUPTED = "interrupted"
 KEPT = "interrupted; earlier reports are as they were"
 EXIT_COMPLETE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 _OWN_QUESTION = "own question"
+_RAN = (*HEADLINE_STATUSES, FAILED)
 _WORD = "tables.docx"  # stands beside the question numbers where its own failure is told
 
 
@@ -364,6 +365,10 @@ def _word_failure(folder: RunFolder) -> NotebookError | None:
 
 def _overview(folder: RunFolder) -> dict[str, Any]:
     inputs = (read_json(folder.run_json) or {})["inputs"]
-    reports = folder.reports()
+    times = read_json(folder.times_json) or {}
+    reports = [
+        {**report, "seconds": times.get(report["report"], {}).get("seconds") if report["status"] in _RAN else None}
+        for report in folder.reports()
+    ]
     status = overall_status([report for report in reports if report["status"]])
     return {"inputs": inputs, "study": inputs["study"], "reports": reports, "status": status}

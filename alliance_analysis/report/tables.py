@@ -23,6 +23,7 @@ from alliance_analysis.report.formats import (
     format_percent,
     format_value,
 )
+from alliance_analysis.wording import spoken
 
 _HEADINGS = {
     "std_error": "SE",
@@ -45,6 +46,7 @@ _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]+")  # a snake_case column becomes word
 _SHARE = "_share"  # columns of this ending hold shares from 0 to 1 and are printed as percent
 _SHORT = 20  # characters that stay on one line
 _DROPPED_WHEN_BLANK = ("note", "what_to_do")
+_CODED = ("term", "metric", "measure", "check")  # columns whose cells are names of the code, and printed as words
 _STATUS_WORDS = frozenset({"green", "amber", "red"})
 
 
@@ -184,6 +186,8 @@ def _is_numeric(values: pd.Series) -> bool:
 def _cells(name: str, values: pd.Series, digits: int) -> list[str]:
     if name == STATUS:
         return [str(value) for value in values]
+    if name in _CODED:
+        return [_text(spoken(value) if isinstance(value, str) else value, format_value) for value in values]
     numbers = [as_float(value) for value in values if isinstance(value, Real)]
     formatter = _formatter(name, column_places(numbers, 1 if name == "df" else digits))
     if _is_numeric(values) and not (values.dropna() % 1 != 0).any() and not _is_share(name) and name != "p_value":

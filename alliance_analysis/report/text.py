@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from alliance_analysis.report.formats import format_count, format_interval, format_number, format_percent
+from alliance_analysis.wording import spoken
 
 FEWEST_THERAPISTS = 20  # as in the figure that is described
 
@@ -99,7 +100,7 @@ def describe_estimates(table: pd.DataFrame, names: str, columns: tuple[str, str,
     """Return the text for a figure of estimates: each name with its estimate and interval."""
     middle, low, high = columns
     parts = [
-        f"{row[names]} {format_number(row[middle])} {format_interval(row[low], row[high])}"
+        f"{spoken(row[names])} {format_number(row[middle])} {format_interval(row[low], row[high])}"
         for _, row in table.iterrows()
     ]
     return f"Estimates with intervals: {'; '.join(parts)}."
@@ -109,7 +110,9 @@ def describe_shares(shares: pd.DataFrame) -> str:
     """Return the text for a figure of variance shares."""
     if shares["share"].isna().all():
         return "Shares of variance: none could be told apart."
-    parts = [f"{row['measure']}, {row['level']}: {format_percent(row['share'])}" for _, row in shares.iterrows()]
+    parts = [
+        f"{spoken(row['measure'])}, {row['level']}: {format_percent(row['share'])}" for _, row in shares.iterrows()
+    ]
     return f"Shares of variance: {'; '.join(parts)}."
 
 
@@ -126,7 +129,7 @@ def describe_attendance(sessions: pd.DataFrame) -> str:
 def describe_missing_figure(shares: pd.DataFrame) -> str:
     """Return the text for the figure of missing values."""
     columns = [name for name in shares if name not in ("session", "n_clients")]
-    parts = [f"{name} up to {format_percent(shares[name].max())}" for name in columns]
+    parts = [f"{spoken(name)} up to {format_percent(shares[name].max())}" for name in columns]
     return f"Missing values by session number and measure: {'; '.join(parts)}."
 
 
@@ -160,8 +163,7 @@ def describe_forces(forces: pd.DataFrame) -> str:
     """Return the text for the figure of truth and bias: bias and truth forces with their intervals."""
     known = forces.dropna(subset=["estimate"])
     parts = [
-        f"{str(row['term']).replace('_', ' ')} {format_number(row['estimate'])} "
-        f"{format_interval(row['conf_low'], row['conf_high'])}"
+        f"{spoken(row['term'])} {format_number(row['estimate'])} {format_interval(row['conf_low'], row['conf_high'])}"
         for _, row in known.iterrows()
     ]
     return f"One rater's mean against the other's, as means of groups of clients: {'; '.join(parts) or 'no estimates'}."

@@ -28,8 +28,9 @@ PAGE = {
                   "published": 0.3, "published_low": 0.2, "published_high": 0.4, "finding_id": "M01"}],
     "estimates": [{"model": HOSTILE, "term": HOSTILE, "level": HOSTILE, "p_value": 0.03, "primary": False}],
     "methods": [{"model": HOSTILE, "formula": HOSTILE, "converged": True, "r_code": HOSTILE}],
-    "plan": {"word": "deviated", "detail": HOSTILE}, "tables": [],
-    "headlines": [{"part": HOSTILE, "sentence": HOSTILE, "status": "withheld", "reason": HOSTILE}],
+    "plan": {"word": "deviated", "detail": HOSTILE}, "tables": [], "seconds": 3.2,
+    "headlines": [{"part": HOSTILE, "sentence": HOSTILE, "status": "withheld", "reason": HOSTILE,
+                   "changes": HOSTILE}],
 }  # fmt: skip
 
 
@@ -147,8 +148,8 @@ def test_index_marks_older_and_failed_reports():
 
 
 def lead(**page):
-    html = report_html(notebook(("markdown", "# T")), PAGE | {"plan": {}} | page)
-    block = re.search(r'<div class="lead.*?</div>', html, re.DOTALL)[0]
+    html = report_html(notebook(("markdown", "# T")), PAGE | {"plan": {}, "verdicts": []} | page)
+    block = re.search(r'<div class="lead.*?</header>', html, re.DOTALL)[0]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", block)).strip()
 
 
@@ -160,7 +161,8 @@ def test_a_reason_that_lists_no_checks_stays_as_it_is():
     check = {"check": "Clients", "status": "amber", "why": "few", "value": 12}
     withheld = headline(status="withheld", reason="Too few clients.")
     assert lead(status="withheld", headlines=[withheld], checks=[check]) == (
-        "It fell. Too few clients. Read with care: amber Clients: few Withheld 72 sessions of 1 client"
+        "It fell. Too few clients. Read with care amber Clients: few "
+        "Status Withheld On whom 72 sessions of 1 client Checks 1 amber"
     )
 
 
@@ -171,7 +173,8 @@ FINE = {"check": "early alliance: missing values", "status": "green", "why": "no
 def test_a_caution_and_each_of_its_reasons_are_said_once():
     caution = headline(status="caution", reason="Read with care: number of clients.")
     assert lead(status="caution", headlines=[caution], checks=[CLIENTS, FINE]) == (
-        "It fell. Read with care: amber early alliance: number of clients: few With caution 72 sessions of 1 client"
+        "It fell. Read with care amber early alliance: number of clients: few "
+        "Status With caution On whom 72 sessions of 1 client Checks 1 green, 1 amber"
     )
 
 
@@ -182,9 +185,9 @@ def test_checks_of_several_parts_stand_in_one_block_under_all_headlines():
         headline(part="Beside"),
     ]
     assert lead(status="caution", headlines=parts, checks=[CLIENTS, FINE]) == (
-        "Within It fell. Withheld Too few sessions. Between It fell. With caution Read with care: odd dates. "
-        "Beside It fell. Answered Read with care: amber early alliance: number of clients: few "
-        "72 sessions of 1 client"
+        "Within Withheld It fell. Too few sessions. Between With caution It fell. Read with care: odd dates. "
+        "Beside Answered It fell. Read with care amber early alliance: number of clients: few "
+        "Status With caution On whom 72 sessions of 1 client Checks 1 green, 1 amber"
     )
 
 
@@ -220,9 +223,33 @@ def test_the_index_puts_the_own_estimate_beside_the_published_one():
     report = PAGE | {"report": "02", "file": "02_x.html", "older": False, "failure": "", "verdicts": [row]}
     html = index_html(PAGE | {"reports": [report]})
     assert 'alt="Own r 0.20 [0.10, 0.30], published 0.30 [0.20, 0.40]."' in html
-    assert "Beside published findings: weaker (1)." in html
+    assert "<dt>Beside published findings</dt><dd>weaker (1)" in html
     without = index_html(PAGE | {"reports": [report | {"verdicts": []}]})
-    assert 'class="beside"' not in without
+    assert "Beside published findings" not in without
+
+
+def test_the_index_says_how_long_a_report_took_where_it_was_run():
+    report = PAGE | {"report": "02", "file": "02_x.html", "older": False, "failure": ""}
+    assert '<dd class="seconds">3 s</dd>' in index_html(PAGE | {"reports": [report]})
+    assert "Run time" not in index_html(PAGE | {"reports": [report | {"seconds": None}]})
+
+
+def test_the_figure_of_the_answer_stands_under_the_title_and_only_there():
+    picture = '<figure class="picture key"><figcaption>the one</figcaption></figure>'
+    other = '<figure class="picture"><figcaption>another</figcaption></figure>'
+    shown = ("display_data", ("text/html", f"{other}{picture}"))
+    html = report_html(notebook(("markdown", "# T\n\n## One"), shown), PAGE)
+    assert html.count("the one") == 1
+    assert html.index("the one") < html.index("</header>") < html.index("another")
+    assert '<a href="#key-figure">' in html
+
+
+def test_an_interval_in_the_lead_is_never_parted():
+    said = headline(sentence="It is so (r = 0.10 [0.05, 0.15]).", changes="Else 0.20 [0.10, 0.30].")
+    html = report_html(notebook(("markdown", "# T")), PAGE | {"headlines": [said]})
+    assert "(r~=~0.10~[0.05,~0.15])" in html.replace("\u00a0", "~")
+    assert "What would change it</h2>" in html
+    assert "Else 0.20~[0.10,~0.30]." in html.replace("\u00a0", "~")
 
 
 def test_a_report_ends_with_methods_causes_checklist_and_references():
@@ -241,4 +268,5 @@ def test_a_report_says_what_to_do_about_doubts_and_whether_it_was_planned():
     check = CLIENTS | {"what_to_do": "read the interval"}
     plan = {"word": "as planned", "detail": "plan frozen on 2026-11-25, hash abc"}
     said = lead(headlines=[headline()], checks=[check, check], plan=plan)
-    assert "What to do about it: read the interval. as planned plan frozen on 2026-11-25, hash abc." in said
+    assert "What would change it To do about the checks: read the interval." in said
+    assert said.endswith("Plan as planned plan frozen on 2026-11-25, hash abc")

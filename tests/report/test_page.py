@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.page import Report, open_report
@@ -69,8 +70,28 @@ def test_text_and_headline_are_escaped(report, shown):
     report.headline(headline(sentence=HOSTILE, status="caution", reason=HOSTILE), part=HOSTILE)
     assert not [html for html in shown.html if "<script" in html]
     assert shown.data[1] == {
-        "headline": [{"part": HOSTILE, "sentence": HOSTILE, "status": "caution", "reason": HOSTILE}]
+        "headline": [{"part": HOSTILE, "sentence": HOSTILE, "status": "caution", "reason": HOSTILE, "changes": None}]
     }
+
+
+@pytest.mark.parametrize(("status", "kept"), [("answered", "Else 0.1."), ("withheld", None)])
+def test_what_would_change_an_answer_is_recorded_unless_the_answer_is_withheld(report, shown, status, kept):
+    report.headline(headline(status=status, reason="few"), changes="Else 0.1.")
+    assert shown.data[0]["headline"][0]["changes"] == kept
+
+
+def test_the_key_figure_has_no_number(report, shown):
+    for key in (False, True, False):
+        report.figure(Figure(), alt="0.1", caption="c", key=key)
+    labels = [re.search(r"<figcaption><b>(.*?)[.]</b>", html)[1] for html in shown.html]
+    assert labels == ["Figure 1", "Key figure", "Figure 2"]
+    assert ['<figure class="picture broad key">' in html for html in shown.html] == [False, True, False]
+
+
+def test_the_verdicts_of_two_parts_have_captions_of_their_own(report, shown):
+    frame = pd.DataFrame({"finding_id": ["M01"], "citation": ["A"], "verdict": ["no number"], "reason": ["none"]})
+    report.verdicts(frame, part="Session by session")
+    assert "</b> Session by session: own estimate beside" in shown.html[0]
 
 
 @pytest.mark.parametrize(
