@@ -186,7 +186,11 @@ def _state_agreement(verdicts: pd.DataFrame) -> str:
         return f"Beside the published studies: not comparable ({next(iter(reasons), 'none is stored')})."
     counted = judged["verdict"].value_counts()
     words = "; ".join(f"{verdict}: {format_count(n)}" for verdict, n in counted.items())
-    return f"Beside {format_counted(len(judged), 'published study', 'published studies')}, by direction: {words}."
+    studies = format_counted(len(judged), "published study", "published studies")
+    others = dict.fromkeys(verdicts.loc[verdicts["verdict"].isin(["not comparable", "no number"]), "reason"])
+    left_out = f" Not compared: {'; '.join(others)}." if others else ""
+    basis = "; ".join(dict.fromkeys(judged["reason"]))
+    return f"Beside {studies} ({basis}): {words}.{left_out}"
 
 
 def _state_own_bias(bias: pd.DataFrame) -> str:

@@ -153,7 +153,7 @@ def prospective(panel, judged=None, listed=None, errs=None):
 )
 def test_the_session_by_session_slope_is_stated_as_its_interval_allows(row, start):
     statement = prospective(Prospective(row))
-    assert statement.sentence == f"{start}Beside 1 published study, by direction: consistent with signal: 1."
+    assert statement.sentence == f"{start}Beside 1 published study (direction only): consistent with signal: 1."
     assert (statement.status, statement.reason) == ("answered", None)
 
 
@@ -169,7 +169,7 @@ def test_a_withheld_session_slope_withholds_the_headline():
 def test_published_studies_are_counted_by_what_they_say_and_the_incomparable_ones_left_out():
     several = studies("opposite", "not comparable", "consistent with signal", "opposite", "no number")
     assert prospective(Prospective(), several).sentence.endswith(
-        "Beside 3 published studies, by direction: opposite: 2; consistent with signal: 1."
+        "Beside 3 published studies (direction only): opposite: 2; consistent with signal: 1. Not compared: direction only."
     )
     none = studies("not comparable", "not comparable", reason="this study is simulated")
     assert prospective(Prospective(), none).sentence.endswith(
