@@ -184,11 +184,12 @@ def reason_beyond(reason: str | None, doubts: Sequence[Mapping[str, Any]]) -> st
     >>> reason_beyond("Read with care: number of clients; odd dates.", doubts)
     'Read with care: odd dates.'
     >>> reason_beyond("Read with care: number of clients.", doubts)
+    >>> reason_beyond("Read with care: ratings: number of clients.", doubts)
     """
     names = {name for check in doubts for name in (check["check"], check["check"].partition(": ")[2])}
     head, _, items = (reason or "").partition(": ")
     named = items.rstrip(".").split("; ")
-    others = [item for item in named if item not in names]
+    others = [item for item in named if item not in names and item.partition(": ")[2] not in names]
     if not items or len(others) == len(named):
         return reason
     return f"{head}: {'; '.join(others)}." if others else None
