@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,26 @@ class Estimates:
         columns = (self.terms, self.estimate, self.std_error, statistic, self.df, two_sided_p(statistic, self.df))
         intervals = (self.estimate - reach, self.estimate + reach)
         return pd.DataFrame(dict(zip(TIDY_COLUMNS, (*columns, *intervals), strict=True)))
+
+
+def blank_withheld(table: pd.DataFrame, withheld: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table of estimates without the numbers of withheld terms, which keep their rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `term` and the columns of `tidy`.
+    withheld : mapping of term -> reason
+
+    Examples
+    --------
+    >>> table = Estimates(("a", "b"), np.array([1.0, 2.0]), np.ones(2), np.full(2, np.inf)).tidy()
+    >>> blank_withheld(table, {"b": "not identified"})["estimate"].tolist()
+    [1.0, nan]
+    """
+    blank = table.copy()
+    blank.loc[blank["term"].isin(list(withheld)), list(TIDY_COLUMNS[1:])] = np.nan
+    return blank
 
 
 def check_conf_level(conf_level: float) -> None:

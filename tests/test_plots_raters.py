@@ -98,7 +98,7 @@ def test_a_surface_is_drawn_only_where_enough_clients_are_near(pairs):
 
 def test_a_refused_surface_says_so_in_both_figures():
     refused = SimpleNamespace(raters=("client", "therapist"), support=None)
-    assert raters.plot_surface(refused).texts[0].get_text() == "nothing was fitted: not drawn"
+    assert raters.plot_surface(refused).texts[0].get_text() == "no surface may be shown: not drawn"
     assert not raters.plot_surface_3d(refused).collections
 
 

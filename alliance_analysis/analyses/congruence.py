@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from alliance_analysis.analyses.surface import (
 from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed.fit import DfMethod, MixedFit, fit_mixed
 from alliance_analysis.prepare import dyad_keys
-from alliance_analysis.result import TIDY_COLUMNS, Estimates, check_conf_level
+from alliance_analysis.result import TIDY_COLUMNS, Estimates, blank_withheld, check_conf_level
 from alliance_analysis.study import vocabulary as v
 
 Centre = Literal["pooled", "none"]
@@ -56,7 +56,7 @@ class Congruence:
     higher_is_worse : bool
         Direction of the outcome.
     support : Support or None
-        Where data lie.
+        Where data lie; None where no surface may be shown.
     base_rates : dict
         Shares of rows in agreement and to either side.
     n_incomplete : int
@@ -129,16 +129,16 @@ class Congruence:
         """Tabulate a1 to a5 and all coefficients: the columns of every fit.
 
         a1, a2: slope and curvature of the outcome along agreement (both high, both low); a3, a4: along disagreement;
-        a5: b3 - b5. In outcome points per rating point (slopes) or squared point (curvatures).
+        a5: b3 - b5. In outcome points per rating point (slopes) or squared point (curvatures). A withheld number is
+        missing.
         """
         if isinstance(self.fit, RefusedFit):
             table = pd.DataFrame(np.nan, index=range(len(SURFACE_TERMS)), columns=list(TIDY_COLUMNS[1:]))
             table.insert(0, "term", SURFACE_TERMS)
             return table
         own = self.fit.tidy(conf_level)
-        return pd.concat(
-            [self.surface(conf_level), own.assign(term=own["term"].replace(self._words))], ignore_index=True
-        )
+        named = own.assign(term=own["term"].replace(self._words))
+        return blank_withheld(pd.concat([self.surface(conf_level), named], ignore_index=True), self.withheld)
 
     def surface(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Tabulate a1 to a5 with standard errors from the coefficients' covariance, each with its own df."""
@@ -246,10 +246,7 @@ class Congruence:
 
     def curvature(self) -> pd.Series:
         """Return the row of a4, as `judge_replication` asks for it; its numbers missing where it is withheld."""
-        row = self.tidy().set_index("term").loc["a4"].copy()
-        if "a4" in self.withheld:
-            row[:] = np.nan
-        return row
+        return self.tidy().set_index("term").loc["a4"]
 
     def true_values(self, truth: Mapping[str, Any]) -> dict[str, float]:
         """Return a4 of a simulated study's truth (`load_truth`) at this level; empty for a real study.
@@ -279,7 +276,9 @@ class Congruence:
         """Return the surface over the support, (25, 25): differences from ratings of 0; missing where no data lie."""
         support = self.support
         if support is None:
-            raise ModelError("predict_surface: no data, so no surface. Use data that can carry the model.")
+            raise ModelError(
+                "predict_surface: no surface may be shown (`withheld` says why). Use data that can carry the model."
+            )
         x, y = np.meshgrid(support.x, support.y)
         return np.where(support.inside, polynomial(x, y) @ self.coefficients, np.nan)
 
@@ -422,7 +421,8 @@ def fit_congruence(
         return Congruence(RefusedFit("a4", str(error).rstrip(".")), *about, None, {})
     clients = complete.groupby(dyad_keys(complete), sort=False).ngroup().to_numpy()
     support = find_support(x, y, clients, min_cell)
-    return Congruence(fit, *about, support, discrepancy_rates(x, y), len(data) - len(complete))
+    found = Congruence(fit, *about, support, discrepancy_rates(x, y), len(data) - len(complete))
+    return replace(found, support=None) if "a4" in found.withheld else found
 
 
 def refuse_names(where: str, names: Sequence[str], taken: Sequence[str]) -> None:

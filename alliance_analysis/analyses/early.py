@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.prepare import keep_treatment
-from alliance_analysis.result import TIDY_COLUMNS, Estimates
+from alliance_analysis.result import Estimates, blank_withheld
 from alliance_analysis.study import vocabulary as v
 
 EARLY_SESSIONS = (3, 5)
@@ -77,7 +77,7 @@ class EarlyAllianceFit:
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Return the correlations with intervals made on Fisher's z and turned back; `std_error` is that of z."""
         table = self.estimates.tidy(conf_level)
-        table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
+        table = blank_withheld(table, self.withheld)
         return table.assign(**{name: np.tanh(table[name]) for name in ("estimate", "conf_low", "conf_high")})
 
     def glance(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from alliance_analysis.analyses.prospective import TIME_TERMS, RefusedFit, TimeS
 from alliance_analysis.mixed.fit import DfMethod, MixedFit
 from alliance_analysis.mixed.residuals import Structure
 from alliance_analysis.prepare import add_time, add_within_between, keep_treatment
-from alliance_analysis.result import TIDY_COLUMNS
+from alliance_analysis.result import blank_withheld
 from alliance_analysis.study import vocabulary as v
 
 END, START = "end_state", "start"
@@ -84,8 +84,7 @@ class LevelSlopes:
         """Tabulate the slopes alone, without a number where the fit withholds them."""
         table = self.fit.tidy(conf_level)
         table = table[table["term"].isin(list(self.levels))].reset_index(drop=True)
-        table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
-        return table
+        return blank_withheld(table, self.withheld)
 
     def describe(self) -> str:
         """Say in a sentence which residuals the model has."""

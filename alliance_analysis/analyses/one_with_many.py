@@ -17,7 +17,7 @@ from alliance_analysis.mixed.derived import Scale
 from alliance_analysis.mixed.fit import MixedFit, fit_mixed
 from alliance_analysis.mixed.residuals import SameSession
 from alliance_analysis.prepare import keep_treatment
-from alliance_analysis.result import TIDY_COLUMNS
+from alliance_analysis.result import TIDY_COLUMNS, blank_withheld
 from alliance_analysis.study import vocabulary as v
 
 Occasions = Literal["mean", "sessions"]
@@ -123,8 +123,7 @@ class OneWithMany:
         table.loc[shares, ["statistic", "p_value"]] = np.nan
         gap = self.fit.contrast({f"rater[{SECOND}]": 1, f"rater[{FIRST}]": -1}, conf_level)
         table.loc[table["term"] == DIFFERENCE, list(TIDY_COLUMNS[1:])] = gap[list(TIDY_COLUMNS[1:])].to_numpy()
-        table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
-        return table
+        return blank_withheld(table, self.withheld)
 
     def _relate(self, at: Replicate) -> dict[str, float]:
         return dict(zip(self.terms, _relate(at, self.occasions), strict=True))

@@ -16,7 +16,7 @@ from alliance_analysis.errors import FitWarning, ModelError
 from alliance_analysis.mixed.fit import DfMethod, MixedFit, fit_mixed
 from alliance_analysis.mixed.residuals import AR1
 from alliance_analysis.prepare import add_lag, add_time, dyad_keys, keep_pairs, keep_treatment
-from alliance_analysis.result import TIDY_COLUMNS
+from alliance_analysis.result import TIDY_COLUMNS, blank_withheld
 from alliance_analysis.study import vocabulary as v
 
 BIAS, FORCE_WITHIN, FORCE_BETWEEN = "directional_bias", "truth_force_within", "truth_force_between"
@@ -101,14 +101,15 @@ class TruthBias:
         `directional_bias`: judge minus truth, in score points, at the truth's mean (and, with time, at its mean).
         `truth_force_within`: points the judgement moves when the truth moves one point within a client; 1 = follows it
         fully. `truth_force_between`: the same between clients. `bias_force`: what of the judge's own previous deviation
-        is left. `*_by_time`: change per session.
+        is left. `*_by_time`: change per session. A withheld number is missing.
         """
         if isinstance(self.fit, RefusedFit):
             table = pd.DataFrame(np.nan, index=range(len(self.terms)), columns=list(TIDY_COLUMNS[1:]))
             table.insert(0, "term", self.terms)
             return table
         table = self.fit.tidy(conf_level)
-        return table.assign(term=table["term"].map(_NAMES)).set_index("term").reindex(self.terms).reset_index()
+        table = table.assign(term=table["term"].map(_NAMES)).set_index("term").reindex(self.terms).reset_index()
+        return blank_withheld(table, self.withheld)
 
     def glance(self) -> pd.DataFrame:
         """Describe the fit in one row; its dyads are clients, and sessions that one rater left out are dropped."""

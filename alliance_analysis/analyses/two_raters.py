@@ -13,7 +13,7 @@ from alliance_analysis.mixed.bootstrap import Replicate
 from alliance_analysis.mixed.derived import Derived, Scale
 from alliance_analysis.mixed.fit import MixedFit, fit_mixed
 from alliance_analysis.mixed.residuals import SameSession
-from alliance_analysis.result import TIDY_COLUMNS
+from alliance_analysis.result import TIDY_COLUMNS, blank_withheld
 from alliance_analysis.study import vocabulary as v
 
 FIRST, SECOND = "first", "second"  # the raters, in the order of the alphabet: the first's residual SD is sigma
@@ -70,7 +70,7 @@ class TwoRaters:
         units = groups[v.THERAPIST if v.THERAPIST in groups else DYAD].n_levels
         between = dict.fromkeys((BETWEEN_R, BETWEEN_CCC, SESSION_CCC), units - 1.0)
         table = self.derived().tidy(conf_level, _SCALES, between)
-        table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
+        table = blank_withheld(table, self.withheld)
         concordance = table["term"].isin([WITHIN_CCC, BETWEEN_CCC, SESSION_CCC])
         table.loc[concordance, ["statistic", "p_value"]] = np.nan  # zero agreement is no hypothesis of interest
         return table

@@ -15,7 +15,7 @@ from alliance_analysis.mixed.bootstrap import Bootstrap, Replicate
 from alliance_analysis.mixed.compare import compare_fits
 from alliance_analysis.mixed.fit import MixedFit
 from alliance_analysis.mixed.formula import INTERCEPT
-from alliance_analysis.result import TIDY_COLUMNS
+from alliance_analysis.result import TIDY_COLUMNS, blank_withheld
 from alliance_analysis.study import vocabulary as v
 
 _GROUPS = (v.THERAPIST, v.CLIENT)
@@ -71,8 +71,7 @@ class VarianceShares:
             found = self.bootstrap.tidy(conf_level).set_index("term").loc[list(TERMS)]
             for column in ("estimate", "std_error", "conf_low", "conf_high"):
                 table[column] = found[column].to_numpy()
-        table.loc[table["term"].isin(list(self.withheld)), list(TIDY_COLUMNS[1:])] = np.nan
-        return table
+        return blank_withheld(table, self.withheld)
 
     def glance(self) -> pd.DataFrame:
         """Describe the fit in one row; `se_method` says where the intervals come from."""

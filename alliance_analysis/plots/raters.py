@@ -297,7 +297,7 @@ def plot_surface(fit: Surface, *, unit: str = "outcome points", rating: str = "p
     """
     ax = new_axes(ax, width=5.4, height=4.6)
     if fit.support is None:
-        ax.text(0.5, 0.5, "nothing was fitted: not drawn", transform=ax.transAxes, ha="center")
+        ax.text(0.5, 0.5, "no surface may be shown: not drawn", transform=ax.transAxes, ha="center")
         return ax
     x, y, z = fit.support.x, fit.support.y, fit.predict_surface()
     if np.isnan(z).all():

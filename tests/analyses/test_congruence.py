@@ -1,5 +1,7 @@
 """Congruence: R's surface, what data and claims the checklist tells apart, direction, refusals, recovery."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -216,6 +218,18 @@ def test_the_surface_is_drawn_only_where_clients_are():
     surface = found.predict_surface()
     assert np.isfinite(surface).sum() == found.support.inside.sum() > 0
     assert np.isnan(surface[0, 0])
+
+
+def test_a_coefficient_that_is_withheld_takes_the_surface_with_it():
+    found = fit_congruence(
+        rated(seed=3), "symptoms", CLIENT, THERAPIST, random="(1 | client)", higher_is_worse=True
+    )  # fmt: skip
+    lost = replace(found, fit=replace(found.fit, withheld={"x_by_y": "the fit did not converge"}))
+    table = lost.tidy().set_index("term")
+    assert table.loc[[*SURFACE_TERMS, "client by therapist"], NUMBERS].isna().all(axis=None)
+    assert np.isfinite(table.loc["client squared", "estimate"])
+    assert np.isnan(lost.curvature()["estimate"])
+    assert np.isfinite(found.curvature()["estimate"])
 
 
 NO_RATINGS = "0 clients have everything the surface needs; at least 20 are needed"

@@ -44,9 +44,11 @@ def fit_golden(model, **options):
 
 
 def table_of(frame, **options):
-    return (
-        fit_truth_and_bias(frame, **{"random_slope": False, "df": "satterthwaite"} | options).tidy().set_index("term")
-    )
+    """The model's own numbers, also of terms that a report would withhold from so small a study."""
+    found = fit_truth_and_bias(frame, **{"random_slope": False, "df": "satterthwaite"} | options)
+    table = found.fit.tidy().assign(term=[BIAS, FORCE_WITHIN, FORCE_BETWEEN]).set_index("term")
+    assert np.isfinite(table["estimate"]).all()
+    return table
 
 
 @pytest.mark.parametrize("model", list(MODELS))
@@ -163,6 +165,9 @@ def test_different_scales_withhold_the_bias_alone():
     found = fit_truth_and_bias(rated(seed=2), random_slope=False, df="satterthwaite", scales=Scales())
     assert found.withheld[BIAS] == "the raters answer different items"
     assert FORCE_WITHIN not in found.withheld
+    table = found.tidy().set_index("term")[NUMBERS]
+    assert table.loc[BIAS].isna().all()
+    assert table.loc[FORCE_WITHIN].notna().all()
 
 
 def test_sessions_of_one_rater_alone_count_as_dropped_within_treatment():
