@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from alliance_analysis.report.formats import format_count, format_interval, format_number
+from alliance_analysis.report.formats import format_count, format_number
+from alliance_analysis.report.records import Fit, withheld_reasons
+from alliance_analysis.report.statements import begun, interval_text
 
 OTHER_ADJUSTMENTS = {
     "r_given_baseline": "with symptoms at the start held constant, r is",
@@ -24,7 +28,7 @@ def tell_other_shapes(table: pd.DataFrame) -> str | None:
     Parameters
     ----------
     table : DataFrame
-        Of `compare_prospective_by_shape`.
+        Of `compare_prospective_by_shape`; what a model withholds has no number there.
 
     Returns
     -------
@@ -50,15 +54,17 @@ def tell_other_shapes(table: pd.DataFrame) -> str | None:
     )
 
 
-def tell_other_terms(tidy: pd.DataFrame, choices: dict[str, str]) -> str | None:
+def tell_other_terms(fit: Fit, choices: Mapping[str, str], conf_level: float = 0.95) -> str | None:
     """Say what other terms or models give: each choice in words, then its estimate and interval.
 
     Parameters
     ----------
-    tidy : DataFrame
-        Of a fit: `term estimate conf_low conf_high`.
-    choices : dict
+    fit : object with tidy(conf_level) and glance()
+        What it withholds, and all of a fit that did not converge, is not said.
+    choices : mapping
         term -> the beginning of what is said, such as "with symptoms at the start held constant, r is".
+    conf_level : float
+        Of the intervals.
 
     Returns
     -------
@@ -67,16 +73,18 @@ def tell_other_terms(tidy: pd.DataFrame, choices: dict[str, str]) -> str | None:
 
     Examples
     --------
+    >>> from types import SimpleNamespace
     >>> table = pd.DataFrame({"term": ["b"], "estimate": [0.2], "conf_low": [0.1], "conf_high": [0.3]})
-    >>> tell_other_terms(table, {"b": "with age beside it, r is"})
+    >>> fit = SimpleNamespace(tidy=lambda conf_level: table, glance=lambda: pd.DataFrame({"converged": [True]}))
+    >>> tell_other_terms(fit, {"b": "with age beside it, r is"})
     'With age beside it, r is 0.20 [0.10, 0.30].'
     """
-    rows = tidy.set_index("term").reindex(list(choices)).dropna(subset=["estimate"])
-    if rows.empty:
-        return None
+    tidy = fit.tidy(conf_level=conf_level)
+    withheld = withheld_reasons(fit, fit.glance(), tidy)
+    rows = tidy.set_index("term").reindex([term for term in choices if term not in withheld])
     parts = [
-        f"{choices[term]} {format_number(row['estimate'])} {format_interval(row['conf_low'], row['conf_high'])}"
-        for term, row in rows.iterrows()
+        f"{choices[term]} {format_number(row['estimate'])} "
+        f"{interval_text(row['conf_low'], row['conf_high'], conf_level)}"
+        for term, row in rows.dropna(subset=["estimate"]).iterrows()
     ]
-    said = "; ".join(parts)
-    return f"{said[:1].upper()}{said[1:]}."
+    return f"{begun('; '.join(parts))}." if parts else None
