@@ -137,6 +137,7 @@ def test_short_page_says_why_and_what_would_be_needed():
     assert "These data cannot answer this question." in html
     assert '<p class="why">No symptoms.</p>' in html
     assert "<strong>What would be needed:</strong> Symptoms." in html
+    assert re.search(r'<div class="answers">.*No symptoms.*</div>\s*<dl class="facts">.*72 sessions', html, re.DOTALL)
 
 
 def test_index_marks_older_and_failed_reports():
@@ -231,6 +232,9 @@ def test_the_index_puts_the_own_estimate_beside_the_published_one():
 def test_the_index_says_how_long_a_report_took_where_it_was_run():
     report = PAGE | {"report": "02", "file": "02_x.html", "older": False, "failure": ""}
     assert '<dd class="seconds">3 s</dd>' in index_html(PAGE | {"reports": [report]})
+    assert "deviated" in index_html(PAGE | {"reports": [report]})
+    unanswered = index_html(PAGE | {"reports": [report | {"headlines": []}]})
+    assert "deviated" not in unanswered  # a plan says nothing about a question that was not asked
     assert "Run time" not in index_html(PAGE | {"reports": [report | {"seconds": None}]})
 
 
