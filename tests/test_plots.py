@@ -141,3 +141,16 @@ def test_axis_labels_of_estimates_do_not_run_together_beside_long_names():
     shown = [box for box in boxes if ax.bbox.x0 - 1 <= (box.x0 + box.x1) / 2 <= ax.bbox.x1 + 1]
     assert len(shown) >= 3
     assert all(left.x1 < right.x0 for left, right in pairwise(shown))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"term": [], "estimate": [], "conf_low": [], "conf_high": []}),
+        pd.DataFrame({"term": ["a"], "estimate": [np.nan], "conf_low": np.nan, "conf_high": np.nan}),
+    ],
+)
+def test_estimates_that_are_all_withheld_leave_a_note_in_place_of_a_figure(table):
+    ax = estimates.plot_estimates(table)
+    assert ax.texts[0].get_text() == "no estimate may be shown: not drawn"
+    assert not ax.lines

@@ -26,7 +26,7 @@ def plot_estimates(
     label: str = "Estimate with 95 % interval",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw estimates with their intervals, one row each, and a line at zero.
+    """Draw estimates with their intervals, one row each, and a line at zero; a withheld estimate leaves its row open.
 
     Parameters
     ----------
@@ -43,6 +43,10 @@ def plot_estimates(
     ax = new_axes(ax, height=1.1 + 0.42 * len(table))
     ax.xaxis.set_major_locator(MaxNLocator(5))  # long row names leave a narrow panel: more labels would run together
     middle, low, high = (table[name].to_numpy(float) for name in columns)
+    if np.isnan(middle).all():
+        ax.text(0.5, 0.5, "no estimate may be shown: not drawn", transform=ax.transAxes, ha="center")
+        ax.set_axis_off()
+        return ax
     y = np.arange(len(table))
     ax.axvline(0, color=GREY, linewidth=1)
     ax.hlines(y, low, high, color=BLUE, linewidth=2)

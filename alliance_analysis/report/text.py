@@ -97,13 +97,13 @@ def describe_course(sessions: pd.DataFrame, column: str, label: str) -> str:
 
 
 def describe_estimates(table: pd.DataFrame, names: str, columns: tuple[str, str, str]) -> str:
-    """Return the text for a figure of estimates: each name with its estimate and interval."""
+    """Return the text for a figure of estimates: each name with its estimate and interval, those known."""
     middle, low, high = columns
     parts = [
         f"{spoken(row[names])} {format_number(row[middle])} {format_interval(row[low], row[high])}"
-        for _, row in table.iterrows()
+        for _, row in table.dropna(subset=[middle]).iterrows()
     ]
-    return f"Estimates with intervals: {'; '.join(parts)}."
+    return f"Estimates with intervals: {'; '.join(parts) or 'none may be shown'}."
 
 
 def describe_shares(shares: pd.DataFrame) -> str:
