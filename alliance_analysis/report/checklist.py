@@ -21,7 +21,7 @@ YOURS = "yours to write"
 NOT_IN_DATA = "not in these data"
 COLOPHON = "How this page was made"
 _COLOPHON_ANCHOR = "colophon"
-_VALIDATE, _DESCRIBE, _MODEL, _CHECK, _REPORT = "Validate", "Describe", "Model", "Check", "Report"
+_VALIDATE, _DESCRIBE, _MODEL, CHECK, _REPORT = "Validate", "Describe", "Model", "Check", "Report"
 _COMPARE = "Compare with published findings"
 
 # Items that each notebook answers in another section, or not at all.
@@ -67,7 +67,7 @@ _JARS: tuple[_Row, ...] = (
     ("Method, data: what was done with the file before any analysis", _VALIDATE, ""),
     ("Method, analysis: each model, its predictors, how intervals are made", _MODEL, ""),
     ("Results, estimates: all of them with intervals, also where nothing is found", _MODEL, ""),
-    ("Results, problems: diagnostics, failed fits, assumptions that do not hold", _CHECK, ""),
+    ("Results, problems: diagnostics, failed fits, assumptions that do not hold", CHECK, ""),
     ("Discussion: the results beside earlier ones", _COMPARE, ""),
     ("Materials: software and versions, data files by checksum", COLOPHON, ""),
 )
@@ -155,7 +155,16 @@ def _locate(section: str, needs: str, page: Mapping[str, Any]) -> tuple[str, str
         return NOT_IN_DATA, ""
     if section == COLOPHON:
         return COLOPHON, _COLOPHON_ANCHOR
-    for one in page.get("sections") or ():
-        if one["title"].partition(":")[0] == section:
-            return section, one["id"]
-    return YOURS, ""
+    anchor = find_section(page.get("sections") or (), section)
+    return (section, anchor) if anchor else (YOURS, "")
+
+
+def find_section(sections: Sequence[Mapping[str, str]], name: str) -> str:
+    """Return the id of the first section of this name, by what stands before a colon in its title; "" without one.
+
+    Examples
+    --------
+    >>> find_section([{"id": "section-4", "title": "Model: agreement"}], "Model")
+    'section-4'
+    """
+    return next((one["id"] for one in sections if one["title"].partition(":")[0] == name), "")

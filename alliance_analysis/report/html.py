@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alliance_analysis.report.checklist import checklist_for
+from alliance_analysis.report.checklist import CHECK, checklist_for, find_section
 from alliance_analysis.report.formats import format_count, format_counted, format_percent, format_seconds, unbroken
 from alliance_analysis.report.methods import describe_methods
 from alliance_analysis.report.references import as_bibtex, references_for
@@ -107,7 +107,7 @@ def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
     shown = {
         "title": title or page["title"], "sections": sections, "body": Markup(body), "key_figure": Markup(key_figure),
         "changes": [headline["changes"] for headline in page["headlines"] if headline.get("changes")],
-        "check_section": next((part["id"] for part in sections if part["title"].startswith("Check")), None),
+        "check_section": find_section(sections, CHECK),
         "judged": count_verdicts(page["verdicts"]),
     }  # fmt: skip
     remedies = list(dict.fromkeys(check["what_to_do"] for check in doubts if check.get("what_to_do")))

@@ -216,12 +216,11 @@ class Report:
         """
         _require_columns("verdicts", frame, _VERDICT_COLUMNS)
         shown, note = arrange_verdicts(frame)
-        beginning = f"{part}: " if part else ""
-        tables = [self._table(shown, _begun(beginning, CAPTION), note, raw=frame)]
+        tables = [self._table(shown, _of_part(part, CAPTION), note, raw=frame)]
         criteria = arrange_criteria(frame)
         if len(criteria):
             compared = frame[frame.index.isin(criteria.index)]
-            tables.append(self._table(criteria, _begun(beginning, CRITERIA_CAPTION), CRITERIA_NOTE, raw=compared))
+            tables.append(self._table(criteria, _of_part(part, CRITERIA_CAPTION), CRITERIA_NOTE, raw=compared))
         self._show_tables(tables, {"verdicts": rows(frame)})
 
     def record(
@@ -351,8 +350,8 @@ def open_report(number: str, study: str, *, conf_level: float = 0.95, seed: int 
     return Report(number, load_study(study), conf_level)
 
 
-def _begun(beginning: str, caption: str) -> str:
-    return f"{beginning}{caption[:1].lower()}{caption[1:]}" if beginning else caption
+def _of_part(part: str | None, caption: str) -> str:
+    return f"{part}: {caption[:1].lower()}{caption[1:]}" if part else caption
 
 
 def _format_like(value: Any, limit: Any) -> str:
