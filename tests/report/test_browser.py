@@ -33,6 +33,18 @@ PAGES = (
 )  # fmt: skip
 REPORTS = PAGES[1:]
 AXE = {"rules": {"target-size": {"enabled": True}}}  # WCAG 2.2; axe runs it only when asked
+SPLIT_WORDS = """cells => cells.flatMap(cell => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), split = [];
+  for (let node; (node = walker.nextNode());) {
+    for (const word of node.data.matchAll(/[^\\s]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) split.push(word[0]);
+    }
+  }
+  return split;
+})"""
 DESKTOP, PHONE = (1280, 900), (320, 640)
 
 
@@ -225,3 +237,5 @@ def test_printed_every_table_and_figure_is_there_and_nothing_is_cut(example, vis
         )
         == []
     )
+    # a number, or a heading's word, parted at the end of a line reads as two
+    assert page.locator("table .num, table thead th").evaluate_all(SPLIT_WORDS) == []
