@@ -22,6 +22,7 @@ from conftest import PARAMETERS, dangers, write_notebook, write_study
 import alliance_analysis.report.work as work
 from alliance_analysis.errors import ReportError
 from alliance_analysis.report.folder import RUN_SCHEMA, write_json
+from alliance_analysis.report.html import untimed
 from alliance_analysis.report.provenance import study_card
 from alliance_analysis.report.run import RunEvent, run_reports
 from alliance_analysis.report.work import Outcome
@@ -181,7 +182,8 @@ def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, t
     first = files(tmp_path / "run")
     assert run_reports(study, **run).exit_code == 0
     again = files(tmp_path / "run")
-    assert {name for name in first if first[name] != again[name]} <= {"run_times.json"}
+    assert {name for name in first if first[name] != again[name]} <= {"index.html", "run_times.json"}
+    assert untimed(first["index.html"]) == untimed(again["index.html"])
 
     write_notebook(
         tmp_path / "notebooks", "21_one", [("code", "import sys\nsys.exit(0)"), ("code", "report.text('x')")]
