@@ -26,7 +26,7 @@ from alliance_analysis.report.differences import (
 )
 from alliance_analysis.report.folder import replace_file
 from alliance_analysis.report.html import untimed
-from alliance_analysis.report.interrupt import shielded_start
+from alliance_analysis.report.interrupt import shielded_start, single_interrupt
 from alliance_analysis.report.notebooks import Notebook, find_notebooks
 from alliance_analysis.report.provenance import damaged, inputs, read_record, read_schema
 from alliance_analysis.report.results import FAILED, KINDS, NOT_ANSWERABLE, SCHEMA, csv_text
@@ -376,7 +376,7 @@ def verify_run(
     kept = Path(keep) if keep else None
     if kept:
         _refuse_kept(kept, Path(run))
-    with _workplace(kept) as place:
+    with single_interrupt(), _workplace(kept) as place:
         summary = run_reports(
             source.study, out=place, only=sorted(source.record["reports"]), jobs=jobs,
             parameters=source.parameters, notebooks=source.folder, progress=progress,

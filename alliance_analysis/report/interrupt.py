@@ -13,9 +13,11 @@ from types import FrameType
 def single_interrupt() -> Iterator[None]:
     """Turn the first SIGINT into KeyboardInterrupt and ignore the rest until the block is left.
 
-    Does nothing outside the main thread, where Python gives no way to handle signals.
+    Within another such block it leaves all to that one, whose clearing up is the last. Does nothing outside the main
+    thread, where Python gives no way to handle signals.
     """
-    if threading.current_thread() is not threading.main_thread():
+    outside = threading.current_thread() is not threading.main_thread()
+    if outside or signal.getsignal(signal.SIGINT) is _obey_once:
         yield
         return
     earlier = signal.signal(signal.SIGINT, _obey_once)

@@ -29,6 +29,18 @@ def test_the_first_interrupt_is_raised_the_second_ignored_and_the_handler_put_ba
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_what_clears_up_last_is_shielded_from_the_second_interrupt_too():
+    before = signal.getsignal(signal.SIGINT)
+    cleared = []
+    with single_interrupt():
+        with pytest.raises(KeyboardInterrupt), single_interrupt():
+            interrupt()
+        interrupt()
+        cleared.append(True)
+    assert cleared == [True]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_process_started_under_the_shield_never_sees_an_interrupt():
     code = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
     with shielded_start():
