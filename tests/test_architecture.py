@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "plots": {"plots", "result"},
     "report": {"report", "result", "study", "resources"},
     "validation": {"validation", "analyses", "mixed", "panel", "study.simulate"},
-    "cli": {"", "study", "resources"},  # "" is the lazy front door
+    "cli": {"", "cli", "study", "resources"},  # "" is the lazy front door
 }
 # One door per library; the lighter ones (numpy, pandas, scipy) are everywhere.
 DOORS = {
@@ -55,8 +55,8 @@ DOORS = {
     "rdata": {"study.datasets"},
     "pooch": {"study.datasets"},
     "yaml": {"study.yamlfile"},
-    "typer": {"cli"},
-    "rich": {"cli"},
+    "typer": {"cli.terminal", "cli.runs", "cli.studies", "cli.known"},
+    "rich": {"cli.terminal", "cli.runs", "cli.studies"},
     "lazy_loader": {""},
 }
 
