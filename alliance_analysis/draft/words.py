@@ -1,0 +1,202 @@
+"""What researchers call things in the headers and cells of their files, in the languages of the field."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from alliance_analysis.study.vocabulary import (
+    CLIENT,
+    CONDITION,
+    DATE,
+    MODALITY,
+    PHASE,
+    PLANNED_SESSIONS,
+    SESSION,
+    STATUS,
+    THERAPIST,
+)
+
+THERAPY_END = "therapy_end"
+EPISODE = "episode"
+RATER = "rater"
+INTAKE, TREATMENT, POST, FOLLOW_UP = "intake", "treatment", "post", "follow_up"
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+@lru_cache(maxsize=100_000)
+def fold(text: str) -> str:
+    """Return a text without accents and case.
+
+    Examples
+    --------
+    >>> fold("Präsenz")
+    'prasenz'
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(one for one in plain if not unicodedata.combining(one)).casefold().strip()
+
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
+_TOKEN = re.compile(r"[0-9]+|[^\W\d_]+")
+
+
+@lru_cache(maxsize=100_000)
+def tokens(name: str) -> tuple[str, ...]:
+    """Return the words and the whole numbers of a name, folded.
+
+    Examples
+    --------
+    >>> tokens("WAI_c_s03"), tokens("SitzungNr"), tokens("PHQ9.2")
+    (('wai', 'c', 's', '03'), ('sitzung', 'nr'), ('phq', '9', '2'))
+    """
+    return tuple(_TOKEN.findall(fold(_CAMEL.sub(" ", name))))
+
+
+# What a column is, by the words of its name. The first set settles it, the second only where nothing better is there.
+NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    CLIENT: (
+        _set(
+            "client clientid clientnr clientno clientcode patient patientid patid patnr patientnr patientin pat pid ptid klient "
+            "klientid klientin klientennummer subject subjectid subj participant participantid proband probandid vpn vp "
+            "paciente client_id cliente patientnummer patientencode patientennummer dossier cliente usager "
+            "deltager deltaker patienten klienten cid pseudonym chiffre chiffrenummer fallnummer casenumber "
+            "patientennr clientnummer clientnumber patientnumber externaldatareference 患者 来访者 المريض العميل"
+        ),
+        _set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo"),
+    ),
+    THERAPIST: (
+        _set(
+            "therapist therapistid ther therid therapeut therapeutin therapeutid thid tid thnr counselor counsellor "
+            "clinician clinicianid provider practitioner behandler behandlerin behandelaar terapeuta therapeute "
+            "terapeut psychologue psicologo intervenant 治疗师 المعالج therapeutennummer therapeutencode therapistcode"
+        ),
+        _set("staff worker psychologist psychologe th trainee"),
+    ),
+    SESSION: (
+        _set(
+            "session sessionnr sessionno sessionnumber sessnr sess sessno sitzung sitzungnr sitzungsnr sitzungsnummer "
+            "sitz sitznr stunde stundennr therapiestunde seance sesion sessao seduta sessie sessienummer sessionsnr "
+            "会谈 会话 الجلسة sessionid contact kontakt sz"
+        ),
+        _set(
+            "time timepoint occasion visit visitnr week woche wave welle mzp messzeitpunkt zeitpunkt termin "
+            "appointment meeting measurement measure messung t occ assessment zp moment instance nr woche semaine semana"
+        ),
+    ),
+    DATE: (
+        _set("date datum sessiondate sitzungsdatum sessiondatum datesession fecha data dato tag day 日期 التاريخ"),
+        _set("recordeddate startdate enddate timestamp zeitstempel datetime completed submitted submitdate"),
+    ),
+    MODALITY: (_set("modality format setting mode modalitat delivery kanal channel durchfuhrung online"), _set("medium")),
+    CONDITION: (
+        _set(
+            "condition arm group gruppe treatment behandlung bedingung randomisation randomization randomised "
+            "allocation intervention kondition groupe grupo studienarm treatmentgroup"
+        ),
+        _set("tx trt cond"),
+    ),
+    STATUS: (
+        _set(
+            "status dropout dropped dropouts completer completion termination terminated abbruch abschluss ende "
+            "therapieende endstatus beendigung outcomestatus abbrecher discharge dischargereason abschlussart"
+        ),
+        _set("ended finished"),
+    ),
+    PLANNED_SESSIONS: (_set("plannedsessions geplant geplantesitzungen contractedsessions kontingent"), _set("")),
+    PHASE: (
+        _set("phase event redcapeventname abschnitt timepoint zeitpunkt messzeitpunkt mzp"),
+        _set("stage wave occasion assessment visit"),
+    ),
+    EPISODE: (_set("episode treatmentepisode behandlungsepisode therapienr therapiefolge course"), _set("")),
+    RATER: (
+        _set(
+            "rater role rolle perspective perspektive respondent informant beurteiler source quelle ratedby "
+            "filledby raterrole ausgefulltvon wer who person reporter evaluador"
+        ),
+        _set("version form typ type"),
+    ),
+}  # fmt: skip
+
+NUMBER_WORDS = _set("nr no number num nummer numero id code count index lfd")
+"""Words that go with another: `session_nr` is a session."""
+
+NOT_IDS = _set(
+    "age alter sex gender geschlecht years jahre experience erfahrung name vorname nachname email mail phone initials "
+    "birth geburt geburtsdatum dob orientation school burnout satisfaction education training comment notes diagnosis "
+    "score sum mean total"
+)
+"""Words beside which `client` or `therapist` is no id but a description of the person."""
+
+OTHER_DATES = _set("birth geburt geburtsdatum dob birthday geb created modified erstellt consent einwilligung import naissance")
+END_WORDS = _set("end ende abschluss discharge termination entlassung last letzte closed closing exit fin")
+START_WORDS = _set("start beginn begin first erste anmeldung referral intake aufnahme registration")
+
+RATER_WORDS: dict[str, frozenset[str]] = {
+    "client": _set(
+        "client clients c cl pat patient patients pt p klient klientin k kl self selbst patientin cliente paciente "
+        "participant usager kunde proband user clientrated patientrated clientform 来访者 患者 العميل المريض"
+    ),
+    "therapist": _set(
+        "therapist therapists t th ther thp therapeut therapeutin counselor counsellor clinician terapeuta therapeute "
+        "tp therapistrated provider behandler tx terapeut thera therapistform 治疗师 المعالج"
+    ),
+    "observer": _set("observer obs o beobachter observador observateur fremd expert supervisor extern observerrated"),
+}
+CLEAR_RATERS = {who: frozenset(word for word in words if len(word) > 2) for who, words in RATER_WORDS.items()}
+
+PHASE_WORDS: dict[str, frozenset[str]] = {
+    INTAKE: _set(
+        "intake pre pretest pretreatment baseline base bl aufnahme erstgesprach screening eingang prae anfang vorher "
+        "beginn admission initial t0 prtx ingreso enrollment enrolment"
+    ),
+    TREATMENT: _set("treatment therapy session sessions sitzung sitzungen therapie behandlung during weekly verlauf"),
+    POST: _set(
+        "post posttest posttreatment end ende abschluss final discharge entlassung termination nachher abschlussmessung "
+        "endpoint terminal exit"
+    ),
+    FOLLOW_UP: _set("followup fu follow katamnese kat nachuntersuchung fup seguimiento suivi fu1 fu2 katamnese1"),
+}
+
+STATUS_WORDS: dict[str, frozenset[str]] = {
+    "completed": _set(
+        "completed complete completer finished regular regulär regular planned beendet abgeschlossen einvernehmlich "
+        "terminado termine ended reguläres completion regulares afgerond"
+    ),
+    "dropout": _set(
+        "dropout dropped abbruch abgebrochen abbrecher discontinued unplanned withdrew withdrawn noncompleter abandon "
+        "quit attrition premature vorzeitig abandono dropouts"
+    ),
+    "referred": _set("referred transferred uberwiesen verlegt referral transfer weitervermittelt"),
+    "ongoing": _set("ongoing laufend active aktiv current lauft running open offen continuing still andauernd"),
+}
+
+SESSION_MARKS = _set(
+    "s ses sess session sitz sitzung t tp time timepoint visit v w wk week woche m mzp wave welle occ occasion zp "
+    "messzeitpunkt seance sesion sessie stunde std sz termin day tag se assessment zeitpunkt meas messung month monat"
+)
+CLEAR_SESSION_MARKS = _set(
+    "ses sess session sitz sitzung visit week woche mzp wave welle occasion seance sesion sessie stunde termin tp time timepoint"
+)
+ITEM_MARKS = _set("i it item items q question frage f fr itm nr pregunta vraag no")
+SCORE_WORDS = _set(
+    "total sum summe mean mw mittel mittelwert score gesamt tot avg average ges sumscore gesamtwert gesamtscore skala "
+    "scale wert global summenwert totalscore m rohwert raw overall scaled totaal puntuacion"
+)
+MEAN_WORDS = _set("mean mw mittel mittelwert avg average m")
+SUM_WORDS = _set("sum summe sumscore summenwert rohwert raw")
+SUBSCALE_WORDS: dict[str, frozenset[str]] = {
+    "goal": _set("goal goals ziel ziele zielsetzung objetivo objetivos but doel"),
+    "task": _set("task tasks aufgabe aufgaben tache tarea tareas taak"),
+    "bond": _set("bond bonds bindung beziehung lien vinculo band"),
+}
+SYMPTOM_WORDS = _set(
+    "symptom symptoms symptomatik symptome distress belastung symptombelastung depression depressiveness anxiety angst "
+    "depressivitat severity sintomas symptomes klachten problems impairment psychopathology dep anx"
+)
+ALLIANCE_WORDS = _set("alliance allianz alianza workingalliance therapeuticalliance arbeitsbundnis 治疗联盟 التحالف")
+LAST_WORDS = _set("last letzte letzter")
