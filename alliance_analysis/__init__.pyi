@@ -60,6 +60,7 @@ from .describe import describe_missing as describe_missing
 from .describe import describe_reliability as describe_reliability
 from .describe import describe_sample as describe_sample
 from .describe import describe_variance as describe_variance
+from .draft.study import draft_study as draft_study
 from .errors import AllianceError as AllianceError
 from .errors import DataError as DataError
 from .errors import FitWarning as FitWarning

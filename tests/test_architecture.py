@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "published": {"estimands", "result", "resources"},
     "plots": {"plots", "result"},
     "report": {"report", "result", "study", "resources"},
+    "draft": {"draft", "study"},
     "validation": {"validation", "analyses", "mixed", "panel", "study.simulate"},
     "cli": {"", "cli", "study", "resources"},  # "" is the lazy front door
 }
@@ -55,8 +56,8 @@ DOORS = {
     "rdata": {"study.datasets"},
     "pooch": {"study.datasets"},
     "yaml": {"study.yamlfile"},
-    "typer": {"cli.terminal", "cli.runs", "cli.studies", "cli.known"},
-    "rich": {"cli.terminal", "cli.runs", "cli.studies"},
+    "typer": {"cli.terminal", "cli.drafts", "cli.runs", "cli.studies", "cli.known"},
+    "rich": {"cli.terminal", "cli.drafts", "cli.runs", "cli.studies"},
     "lazy_loader": {""},
 }
 

@@ -82,7 +82,9 @@ class Profile:
         return self.filled > 0 and not self.numeric and not self.dates
 
 
-def describe_column(name: str, column: pd.Series, label: str = "", value_labels: dict[str, str] | None = None) -> Profile:
+def describe_column(
+    name: str, column: pd.Series, label: str = "", value_labels: dict[str, str] | None = None
+) -> Profile:
     """Describe one column; a column of numbers that carry labels is described by both."""
     seen = column.iloc[:SEEN_ROWS]
     codes, found = pd.factorize(texts(seen).to_numpy(dtype=object))

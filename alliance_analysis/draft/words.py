@@ -24,7 +24,8 @@ RATER = "rater"
 INTAKE, TREATMENT, POST, FOLLOW_UP = "intake", "treatment", "post", "follow_up"
 
 
-def _set(words: str) -> frozenset[str]:
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
     return frozenset(words.split())
 
 
@@ -60,143 +61,166 @@ def tokens(name: str) -> tuple[str, ...]:
 # What a column is, by the words of its name. The first set settles it, the second only where nothing better is there.
 NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     CLIENT: (
-        _set(
-            "client clientid clientnr clientno clientcode patient patientid patid patnr patientnr patientin pat pid ptid klient "
-            "klientid klientin klientennummer subject subjectid subj participant participantid proband probandid vpn vp "
+        word_set(
+            "client clientid clientnr clientno clientcode patient patientid patid patnr patientnr patientin pat "
+            "pid ptid klient "
+            "klientid klientin klientennummer subject subjectid subj participant participantid proband probandid "
+            "vpn vp "
             "paciente client_id cliente patientnummer patientencode patientennummer dossier cliente usager "
             "deltager deltaker patienten klienten cid pseudonym chiffre chiffrenummer fallnummer casenumber "
             "patientennr clientnummer clientnumber patientnumber externaldatareference 患者 来访者 المريض العميل"
         ),
-        _set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo"),
+        word_set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo"),
     ),
     THERAPIST: (
-        _set(
+        word_set(
             "therapist therapistid ther therid therapeut therapeutin therapeutid thid tid thnr counselor counsellor "
             "clinician clinicianid provider practitioner behandler behandlerin behandelaar terapeuta therapeute "
             "terapeut psychologue psicologo intervenant 治疗师 المعالج therapeutennummer therapeutencode therapistcode"
         ),
-        _set("staff worker psychologist psychologe th trainee"),
+        word_set("staff worker psychologist psychologe th trainee"),
     ),
     SESSION: (
-        _set(
-            "session sessionnr sessionno sessionnumber sessnr sess sessno sitzung sitzungnr sitzungsnr sitzungsnummer "
+        word_set(
+            "session sessionnr sessionno sessionnumber sessnr sess sessno sitzung sitzungnr sitzungsnr "
+            "sitzungsnummer "
             "sitz sitznr stunde stundennr therapiestunde seance sesion sessao seduta sessie sessienummer sessionsnr "
             "会谈 会话 الجلسة sessionid contact kontakt sz"
         ),
-        _set(
+        word_set(
             "time timepoint occasion visit visitnr week woche wave welle mzp messzeitpunkt zeitpunkt termin "
-            "appointment meeting measurement measure messung t occ assessment zp moment instance nr woche semaine semana"
+            "appointment meeting measurement measure messung t occ assessment zp moment instance nr woche semaine "
+            "semana"
         ),
     ),
     DATE: (
-        _set("date datum sessiondate sitzungsdatum sessiondatum datesession fecha data dato tag day 日期 التاريخ"),
-        _set("recordeddate startdate enddate timestamp zeitstempel datetime completed submitted submitdate"),
+        word_set("date datum sessiondate sitzungsdatum sessiondatum datesession fecha data dato tag day 日期 التاريخ"),
+        word_set("recordeddate startdate enddate timestamp zeitstempel datetime completed submitted submitdate"),
     ),
-    MODALITY: (_set("modality format setting mode modalitat delivery kanal channel durchfuhrung online"), _set("medium")),
+    MODALITY: (
+        word_set("modality format setting mode modalitat delivery kanal channel durchfuhrung online"),
+        word_set("medium"),
+    ),
     CONDITION: (
-        _set(
+        word_set(
             "condition arm group gruppe treatment behandlung bedingung randomisation randomization randomised "
             "allocation intervention kondition groupe grupo studienarm treatmentgroup"
         ),
-        _set("tx trt cond"),
+        word_set("tx trt cond"),
     ),
     STATUS: (
-        _set(
+        word_set(
             "status dropout dropped dropouts completer completion termination terminated abbruch abschluss ende "
             "therapieende endstatus beendigung outcomestatus abbrecher discharge dischargereason abschlussart"
         ),
-        _set("ended finished"),
+        word_set("ended finished"),
     ),
-    PLANNED_SESSIONS: (_set("plannedsessions geplant geplantesitzungen contractedsessions kontingent"), _set("")),
+    PLANNED_SESSIONS: (word_set("plannedsessions geplant geplantesitzungen"), word_set("kontingent")),
     PHASE: (
-        _set("phase event redcapeventname abschnitt timepoint zeitpunkt messzeitpunkt mzp"),
-        _set("stage wave occasion assessment visit"),
+        word_set("phase event redcapeventname abschnitt timepoint zeitpunkt messzeitpunkt mzp"),
+        word_set("stage wave occasion assessment visit"),
     ),
-    EPISODE: (_set("episode treatmentepisode behandlungsepisode therapienr therapiefolge course"), _set("")),
+    EPISODE: (word_set("episode treatmentepisode behandlungsepisode therapienr therapiefolge course"), word_set("")),
     RATER: (
-        _set(
+        word_set(
             "rater role rolle perspective perspektive respondent informant beurteiler source quelle ratedby "
             "filledby raterrole ausgefulltvon wer who person reporter evaluador"
         ),
-        _set("version form typ type"),
+        word_set("version form typ type"),
     ),
 }  # fmt: skip
 
-NUMBER_WORDS = _set("nr no number num nummer numero id code count index lfd")
+NUMBER_WORDS = word_set("nr no number num nummer numero id code count index lfd")
 """Words that go with another: `session_nr` is a session."""
 
-NOT_IDS = _set(
-    "age alter sex gender geschlecht years jahre experience erfahrung name vorname nachname email mail phone initials "
-    "birth geburt geburtsdatum dob orientation school burnout satisfaction education training comment notes diagnosis "
+NOT_IDS = word_set(
+    "age alter sex gender geschlecht years jahre experience erfahrung name vorname nachname email mail "
+    "phone initials "
+    "birth geburt geburtsdatum dob orientation school burnout satisfaction education training comment "
+    "notes diagnosis "
     "score sum mean total"
 )
 """Words beside which `client` or `therapist` is no id but a description of the person."""
 
-OTHER_DATES = _set("birth geburt geburtsdatum dob birthday geb created modified erstellt consent einwilligung import naissance")
-END_WORDS = _set("end ende abschluss discharge termination entlassung last letzte closed closing exit fin")
-START_WORDS = _set("start beginn begin first erste anmeldung referral intake aufnahme registration")
+OTHER_DATES = word_set(
+    "birth geburt geburtsdatum dob birthday geb created modified erstellt consent einwilligung import naissance"
+)
+END_WORDS = word_set("end ende abschluss discharge termination entlassung last letzte closed closing exit fin")
+START_WORDS = word_set("start beginn begin first erste anmeldung referral intake aufnahme registration")
 
 RATER_WORDS: dict[str, frozenset[str]] = {
-    "client": _set(
+    "client": word_set(
         "client clients c cl pat patient patients pt p klient klientin k kl self selbst patientin cliente paciente "
         "participant usager kunde proband user clientrated patientrated clientform 来访者 患者 العميل المريض"
     ),
-    "therapist": _set(
-        "therapist therapists t th ther thp therapeut therapeutin counselor counsellor clinician terapeuta therapeute "
+    "therapist": word_set(
+        "therapist therapists t th ther thp therapeut therapeutin counselor counsellor clinician terapeuta "
+        "therapeute "
         "tp therapistrated provider behandler tx terapeut thera therapistform 治疗师 المعالج"
     ),
-    "observer": _set("observer obs o beobachter observador observateur fremd expert supervisor extern observerrated"),
+    "observer": word_set(
+        "observer obs o beobachter observador observateur fremd expert supervisor extern observerrated"
+    ),
 }
 CLEAR_RATERS = {who: frozenset(word for word in words if len(word) > 2) for who, words in RATER_WORDS.items()}
 
 PHASE_WORDS: dict[str, frozenset[str]] = {
-    INTAKE: _set(
+    INTAKE: word_set(
         "intake pre pretest pretreatment baseline base bl aufnahme erstgesprach screening eingang prae anfang vorher "
         "beginn admission initial t0 prtx ingreso enrollment enrolment"
     ),
-    TREATMENT: _set("treatment therapy session sessions sitzung sitzungen therapie behandlung during weekly verlauf"),
-    POST: _set(
-        "post posttest posttreatment end ende abschluss final discharge entlassung termination nachher abschlussmessung "
+    TREATMENT: word_set(
+        "treatment therapy session sessions sitzung sitzungen therapie behandlung during weekly verlauf"
+    ),
+    POST: word_set(
+        "post posttest posttreatment end ende abschluss final discharge entlassung termination nachher "
+        "abschlussmessung "
         "endpoint terminal exit"
     ),
-    FOLLOW_UP: _set("followup fu follow katamnese kat nachuntersuchung fup seguimiento suivi fu1 fu2 katamnese1"),
+    FOLLOW_UP: word_set("followup fu follow katamnese kat nachuntersuchung fup seguimiento suivi fu1 fu2 katamnese1"),
 }
 
 STATUS_WORDS: dict[str, frozenset[str]] = {
-    "completed": _set(
+    "completed": word_set(
         "completed complete completer finished regular regulär regular planned beendet abgeschlossen einvernehmlich "
         "terminado termine ended reguläres completion regulares afgerond"
     ),
-    "dropout": _set(
-        "dropout dropped abbruch abgebrochen abbrecher discontinued unplanned withdrew withdrawn noncompleter abandon "
+    "dropout": word_set(
+        "dropout dropped abbruch abgebrochen abbrecher discontinued unplanned withdrew withdrawn noncompleter "
+        "abandon "
         "quit attrition premature vorzeitig abandono dropouts"
     ),
-    "referred": _set("referred transferred uberwiesen verlegt referral transfer weitervermittelt"),
-    "ongoing": _set("ongoing laufend active aktiv current lauft running open offen continuing still andauernd"),
+    "referred": word_set("referred transferred uberwiesen verlegt referral transfer weitervermittelt"),
+    "ongoing": word_set("ongoing laufend active aktiv current lauft running open offen continuing still andauernd"),
 }
 
-SESSION_MARKS = _set(
+SESSION_MARKS = word_set(
     "s ses sess session sitz sitzung t tp time timepoint visit v w wk week woche m mzp wave welle occ occasion zp "
     "messzeitpunkt seance sesion sessie stunde std sz termin day tag se assessment zeitpunkt meas messung month monat"
 )
-CLEAR_SESSION_MARKS = _set(
-    "ses sess session sitz sitzung visit week woche mzp wave welle occasion seance sesion sessie stunde termin tp time timepoint"
+CLEAR_SESSION_MARKS = word_set(
+    "ses sess session sitz sitzung visit week woche mzp wave welle occasion seance sesion sessie stunde "
+    "termin tp time timepoint"
 )
-ITEM_MARKS = _set("i it item items q question frage f fr itm nr pregunta vraag no")
-SCORE_WORDS = _set(
-    "total sum summe mean mw mittel mittelwert score gesamt tot avg average ges sumscore gesamtwert gesamtscore skala "
+ITEM_MARKS = word_set("i it item items q question frage f fr itm nr pregunta vraag no")
+SCORE_WORDS = word_set(
+    "total sum summe mean mw mittel mittelwert score gesamt tot avg average ges sumscore gesamtwert "
+    "gesamtscore skala "
     "scale wert global summenwert totalscore m rohwert raw overall scaled totaal puntuacion"
 )
-MEAN_WORDS = _set("mean mw mittel mittelwert avg average m")
-SUM_WORDS = _set("sum summe sumscore summenwert rohwert raw")
+MEAN_WORDS = word_set("mean mw mittel mittelwert avg average m")
+SUM_WORDS = word_set("sum summe sumscore summenwert rohwert raw")
 SUBSCALE_WORDS: dict[str, frozenset[str]] = {
-    "goal": _set("goal goals ziel ziele zielsetzung objetivo objetivos but doel"),
-    "task": _set("task tasks aufgabe aufgaben tache tarea tareas taak"),
-    "bond": _set("bond bonds bindung beziehung lien vinculo band"),
+    "goal": word_set("goal goals ziel ziele zielsetzung objetivo objetivos but doel"),
+    "task": word_set("task tasks aufgabe aufgaben tache tarea tareas taak"),
+    "bond": word_set("bond bonds bindung beziehung lien vinculo band"),
 }
-SYMPTOM_WORDS = _set(
-    "symptom symptoms symptomatik symptome distress belastung symptombelastung depression depressiveness anxiety angst "
+SYMPTOM_WORDS = word_set(
+    "symptom symptoms symptomatik symptome distress belastung symptombelastung depression depressiveness "
+    "anxiety angst "
     "depressivitat severity sintomas symptomes klachten problems impairment psychopathology dep anx"
 )
-ALLIANCE_WORDS = _set("alliance allianz alianza workingalliance therapeuticalliance arbeitsbundnis 治疗联盟 التحالف")
-LAST_WORDS = _set("last letzte letzter")
+ALLIANCE_WORDS = word_set(
+    "alliance allianz alianza workingalliance therapeuticalliance arbeitsbundnis 治疗联盟 التحالف"
+)
+LAST_WORDS = word_set("last letzte letzter")

@@ -6,6 +6,7 @@ from typing import Any
 _HOME = {
     "DATASETS": "datasets",
     "QUESTIONS": "feasibility",
+    "check_study": "validate",
     "fetch": "datasets",
     "load_study": "studyfile",
     "registered_studies": "studyfile",

@@ -1,0 +1,356 @@
+"""Puts a study together from the tables found: which hold sessions, which clients, and how they are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from alliance_analysis.draft.blocks import Block, Setting, find_blocks
+from alliance_analysis.draft.guess import Ask, Guess, Question, names
+from alliance_analysis.draft.look import Source
+from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
+from alliance_analysis.draft.names import find_patterns, name_with_session
+from alliance_analysis.draft.profile import Profile
+from alliance_analysis.draft.words import RATER, THERAPY_END, fold, tokens, word_set
+from alliance_analysis.study.cells import texts
+from alliance_analysis.study.vocabulary import (
+    CLIENT,
+    CONDITION,
+    DATE,
+    PLANNED_SESSIONS,
+    SESSION,
+    STATUS,
+    THERAPIST,
+)
+
+PERSONAL = word_set(
+    "name names vorname nachname surname firstname lastname fullname email mail phone telefon telephone "
+    "address adresse birth birthday birthdate geburtsdatum geburt dob ssn initials nom prenom nombre "
+    "apellido "
+)
+"""Words in the names of columns that may identify persons."""
+CLIENT_ROLES = (STATUS, CONDITION, THERAPY_END, PLANNED_SESSIONS, THERAPIST)
+_FEW = 12
+_OVERLAP = 0.5
+NOBODY = "none of these"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the study.
+
+    Attributes
+    ----------
+    source : Source
+        The table.
+    columns : dict
+        Keys as this file names them, where they differ from the others'.
+    evidence : str
+        Why it stands where it stands.
+    """
+
+    source: Source
+    evidence: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A study file before it is written.
+
+    Attributes
+    ----------
+    data : tuple of Entry
+        Files with sessions.
+    clients : Entry or None
+        The file with one row per client.
+    columns : dict
+        Role -> guess.
+    raters : dict
+        Rater -> word; empty when the rows do not say who rated.
+    words : dict
+        Role -> meaning -> words.
+    session_numbers : Guess or None
+        How sessions are numbered when no column holds numbers.
+    repeated : Guess or None
+        What clients under several therapists are.
+    measures : tuple of DraftMeasure
+        The measures.
+    covariates : dict
+        Name -> column of what may be used as a covariate.
+    notes : tuple of str
+        Sentences on what is left out or needs the reader.
+    """
+
+    data: tuple[Entry, ...]
+    clients: Entry | None
+    columns: dict[str, Guess]
+    raters: dict[str, str]
+    words: dict[str, dict[str, list[str]]]
+    session_numbers: Guess | None
+    repeated: Guess | None
+    measures: tuple[DraftMeasure, ...]
+    covariates: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
+    """Make a draft of the tables that were found.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        The tables; at least one.
+    ask : callable
+        Puts a question to the user; `take_guess` asks nobody.
+    """
+    sources = [_with_client(source, sources, ask) for source in sources]
+    blocks = {id(source): _blocks(source) for source in sources}
+    long = [one for one in sources if _is_long(one) or any(block.sessions for block in blocks[id(one)])]
+    once = [one for one in sources if one not in long]
+    if not long:
+        best = max(once, key=lambda one: len(blocks[id(one)]))
+        long, once = [best], [one for one in once if one is not best]
+    long = sorted(long, key=lambda one: (-len(one.roles.columns), -len(one.table.frame)))
+    clients = max(once, key=lambda one: (len(one.table.frame.columns), len(one.table.frame)), default=None)
+    columns, notes = _columns(long, clients)
+    data = tuple(_entry(one, columns) for one in long)
+    used = [*long, *([clients] if clients else [])]
+    candidates = [one for source in used for one in _candidates(source, blocks[id(source)])]
+    measures, dropped, leftover = name_measures(candidates, ask)
+    words = {role: meanings for one in used for role, meanings in one.roles.words.items() if role in columns}
+    numbers, repeated = _numbers(long[0], columns, blocks[id(long[0])]), _repeated(long, ask)
+    notes += [*dropped, *_second_files(once, clients), *_personal(used)]
+    covariates = _covariates(used, columns, blocks, leftover, taken={one.name for one in measures})
+    unused = [name for name in leftover if name not in covariates.values()]
+    if unused:
+        notes.append(f"{names(unused)}: numbers nothing is known of; not used")
+    raters = next((one.roles.raters for one in long if one.roles.raters and RATER in columns), {})
+    return Draft(
+        data, _entry(clients, columns) if clients else None, columns, raters, words, numbers, repeated, tuple(measures),
+        covariates, tuple(dict.fromkeys(notes)),
+    )  # fmt: skip
+
+
+def _is_long(source: Source) -> bool:
+    return (SESSION in source.roles.columns and not source.roles.one_row_per_client) or (
+        CLIENT in source.roles.columns and not source.roles.one_row_per_client
+    )
+
+
+def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
+    """Find the clients of a file whose names do not say where they are: by the ids of another file, or by asking."""
+    if CLIENT in source.roles.columns:
+        return source
+    shared = [guess for other in sources if other is not source if (guess := _shared_ids(source, other))]
+    taken = {guess.value for guess in source.roles.columns.values()}
+    ids = [one for one in source.profiles if one.name not in taken and _could_be_id(one)]
+    guess = shared[0] if shared else None
+    if guess is None and ids:
+        likely = min(ids, key=lambda one: (one.distinct == one.filled and len(ids) > 1, one.numeric and not one.whole))
+        question = Question(
+            f"Which column of {source.called} says which client a row belongs to?",
+            (*tuple(one.name for one in ids[:_FEW]), NOBODY), likely.name,
+        )  # fmt: skip
+        answer = ask(question)
+        doubt = "" if answer else "no name says which column holds the clients"
+        if answer != NOBODY:
+            others = tuple(f"client: {one.name}" for one in ids[:_FEW] if one is not likely)
+            guess = Guess(
+                answer or likely.name, f"{likely.distinct:,} different values", doubt, () if answer else others
+            )
+    if guess is None:
+        return source
+    values = texts(source.table.frame[str(guess.value)])
+    filled = values[values != ""]
+    roles = replace(
+        source.roles, columns={**source.roles.columns, CLIENT: guess}, clients=int(filled.nunique()),
+        one_row_per_client=bool(filled.is_unique),
+    )  # fmt: skip
+    return replace(source, roles=roles)
+
+
+def _could_be_id(one: Profile) -> bool:
+    return one.filled > 1 and one.distinct > 1 and not one.dates and (one.words or (one.whole and one.distinct > _FEW))
+
+
+def _shared_ids(source: Source, other: Source) -> Guess | None:
+    column = other.roles.column(CLIENT)
+    if column is None:
+        return None
+    ids = set(texts(other.table.frame[column])) - {""}
+    for one in source.profiles:
+        values = set(texts(source.table.frame[one.name])) - {""} if one.distinct > 2 else set()
+        if len(values) > 2 and len(values & ids) >= 0.8 * len(values):
+            return Guess(one.name, f"its values are the client ids of {other.called}")
+    return None
+
+
+def _blocks(source: Source) -> list[Block]:
+    taken = {str(guess.value) for guess in source.roles.columns.values()}
+    free = [one for one in source.profiles if one.name not in taken and not one.dates]
+    return find_blocks(free, Setting(source.roles.one_row_per_client, source.title))
+
+
+def _candidates(source: Source, blocks: Sequence[Block]) -> list[Candidate]:
+    return find_candidates(
+        blocks, source.table.frame, source.roles.raters, source.roles.column(RATER),
+        one_row_per_client=source.roles.one_row_per_client,
+    )  # fmt: skip
+
+
+def _columns(long: Sequence[Source], clients: Source | None) -> tuple[dict[str, Guess], list[str]]:
+    """Return the study's columns: those of the first file of sessions, completed by the others."""
+    columns: dict[str, Guess] = {}
+    notes: list[str] = []
+    for source in long:
+        for role, guess in source.roles.columns.items():
+            columns.setdefault(role, guess)
+    for role in CLIENT_ROLES if clients else ():
+        if role in clients.roles.columns and role not in columns:  # type: ignore[union-attr]
+            columns[role] = clients.roles.columns[role]  # type: ignore[union-attr]
+    if clients and CLIENT not in columns and CLIENT in clients.roles.columns:
+        columns[CLIENT] = clients.roles.columns[CLIENT]
+    dates = _wide_dates(long[0])
+    if dates:
+        columns[DATE] = dates
+    if clients and CLIENT in columns and CLIENT in clients.roles.columns:
+        notes += _strangers(long[0], clients)
+    order = (CLIENT, THERAPIST, SESSION, DATE)
+    return {
+        role: columns[role] for role in (*order, *(one for one in columns if one not in order)) if role in columns
+    }, notes
+
+
+def _strangers(sessions: Source, clients: Source) -> list[str]:
+    ids, known = (set(texts(one.table.frame[str(one.roles.column(CLIENT))])) - {""} for one in (sessions, clients))
+    if ids and len(ids & known) < _OVERLAP * len(ids):
+        text = (
+            f"DOUBT: only {len(ids & known):,} of {len(ids):,} clients of {sessions.called} stand in {clients.called}"
+        )
+        return [text + "; are their ids written alike?"]
+    return []
+
+
+def _wide_dates(source: Source) -> Guess | None:
+    dated = [one.name for one in source.profiles if one.dates]
+    for pattern in find_patterns(dated):
+        if len(pattern.runs) == 1 and source.roles.one_row_per_client and len(pattern.columns) > 1:
+            column = pattern.columns[min(pattern.columns)]
+            return Guess(name_with_session(column, pattern.runs[0]), f"{names(dated)}: dates, one column per session")
+    return None
+
+
+def _entry(source: Source, columns: dict[str, Guess]) -> Entry:
+    own = {
+        role: str(guess.value)
+        for role, guess in source.roles.columns.items()
+        if role in (CLIENT, THERAPIST, SESSION) and role in columns and columns[role].value != guess.value
+    }
+    rows = len(source.table.frame)
+    each = "one row per client" if source.roles.one_row_per_client else f"{source.roles.clients:,} clients"
+    return Entry(source, f"{rows:,} rows, {each}", own)
+
+
+def _numbers(source: Source, columns: dict[str, Guess], blocks: Sequence[Block]) -> Guess | None:
+    if SESSION in columns or any(block.sessions for block in blocks) or source.roles.one_row_per_client:
+        return None
+    if DATE in columns:
+        evidence = "no column holds session numbers; each date of a client is taken for one session"
+        return Guess({"from": "date"}, evidence, "", ("session_numbers: {from: date, interval_days: 7}",))
+    doubt = "no column holds session numbers or dates; the rows of a client are taken for its sessions in their order"
+    return Guess({"from": "rows"}, "the order of the rows", doubt) if source.roles.clients else None
+
+
+def _repeated(long: Sequence[Source], ask: Ask) -> Guess | None:
+    """Say whether client ids that stand under several therapists are one person each."""
+    for source in long:
+        client, therapist, session = (source.roles.column(role) for role in (CLIENT, THERAPIST, SESSION))
+        if client is None or therapist is None:
+            continue
+        keys = source.table.frame[[client, therapist, *([session] if session else [])]].apply(texts)
+        keys = keys[(keys[[client, therapist]] != "").all(axis=1)]
+        several = keys.drop_duplicates([client, therapist])[client].value_counts()
+        number = int((several > 1).sum())
+        if not number:
+            continue
+        by_session = [client, session, *([str(source.roles.column(RATER))] if source.roles.raters else [])]
+        clash = False
+        if session and not source.roles.raters:
+            clash = bool(keys[keys[client].isin(several.index[several > 1])].duplicated(by_session).mean() > 0.2)
+        likely = "different_people" if clash else "same_person"
+        why = (
+            "their session numbers stand twice"
+            if clash
+            else "their session numbers go on"
+            if session
+            else "no more is known"
+        )
+        answer = ask(
+            Question(
+                f"{number:,} client ids stand under several therapists. Are they the same person each?",
+                ("same_person", "different_people"),
+                likely,
+            )
+        )
+        other = "same_person" if clash else "different_people"
+        doubt = "" if answer else f"{why}: taken for {likely.replace('_', ' ')}"
+        evidence = f"{number:,} client ids stand under several therapists; {why}"
+        return Guess(answer or likely, evidence, doubt, (f"repeated_client_ids: {other}",))
+    return None
+
+
+def _second_files(once: Sequence[Source], clients: Source | None) -> list[str]:
+    return [
+        f"DOUBT: {one.called} has one row per client as {clients.called} has, and a study takes one such file: "
+        "join them into one to use it"
+        for one in once
+        if clients is not None and one is not clients
+    ]
+
+
+def _personal(used: Sequence[Source]) -> list[str]:
+    return [
+        f"{source.called}: the column {one.name!r} may identify persons; it is not used: delete it from the file"
+        for source in used
+        for one in source.profiles
+        if set(tokens(one.name)) & PERSONAL and one.filled and not (set(tokens(one.name)) & {"file", "event"})
+    ]
+
+
+def _covariates(
+    used: Sequence[Source], columns: dict[str, Guess], blocks: dict[int, list[Block]], leftover: Sequence[str],
+    taken: set[str],
+) -> dict[str, str]:  # fmt: skip
+    """Return columns with one value per client that are no scores: age, sex, diagnosis."""
+    roles = {str(guess.value) for guess in columns.values()}
+    found: dict[str, str] = {}
+    for source in used:
+        client = source.roles.column(CLIENT)
+        held = {name for block in blocks[id(source)] for name in block.held} - set(leftover)
+        for one in source.profiles:
+            personal = set(tokens(one.name)) & PERSONAL
+            plain = one.numeric or 1 < one.distinct <= _FEW
+            if one.name in roles | held or personal or one.dates or not plain or one.distinct < 2 or client is None:
+                continue
+            if not source.roles.one_row_per_client and not _one_per_client(source.table.frame, client, one.name):
+                continue
+            name = _plain_name(one.name)
+            if name and name not in taken and name not in found:
+                found[name] = one.name
+    return found
+
+
+def _one_per_client(frame: pd.DataFrame, client: str, column: str) -> bool:
+    sample = frame[[client, column]].iloc[:50_000].apply(texts)
+    sample = sample[sample[column] != ""]
+    return bool(np.all(sample.groupby(client)[column].nunique() <= 1))
+
+
+def _plain_name(column: str) -> str:
+    plain = "_".join(tokens(column)).encode("ascii", "ignore").decode()
+    ends = ("within", "between", "first", "detrended")
+    return "" if not plain or not plain[0].isalpha() or plain.endswith(ends) or fold(plain) == "time" else plain

@@ -1,0 +1,409 @@
+"""Makes the measures of a study file from blocks of columns: their names, keys, and what is doubtful in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from alliance_analysis.draft.blocks import Block
+from alliance_analysis.draft.guess import Ask, Question, names, span
+from alliance_analysis.draft.keying import items_against
+from alliance_analysis.draft.scales import Scale, counts, forms, scale_of
+from alliance_analysis.draft.words import ALLIANCE_WORDS, FOLLOW_UP, INTAKE, POST, SYMPTOM_WORDS, fold, tokens
+from alliance_analysis.study.vocabulary import BASELINE, RATERS, SYMPTOMS
+from alliance_analysis.study.vocabulary import FOLLOW_UP as FOLLOW_UP_SUFFIX
+from alliance_analysis.study.vocabulary import POST as POST_SUFFIX
+
+ALLIANCE_FAMILIES = ("WAI", "HAq", "ARM", "SRS")
+"""Questionnaires of the alliance, the first preferred as the study's alliance measure."""
+SYMPTOM_ORDER = ("OQ", "CORE", "PHQ", "BDI", "GAD", "BAI", "BSI")
+_SUFFIX = {INTAKE: BASELINE, POST: POST_SUFFIX, FOLLOW_UP: FOLLOW_UP_SUFFIX}
+_WIDEST_ITEM = 10
+_FEWEST_ITEMS = 3
+_LEAVE_OUT = "leave out"
+_ANSWERS = {
+    "alliance, rated by the client": ("alliance", "client", False),
+    "alliance, rated by the therapist": ("alliance", "therapist", False),
+    "symptoms or distress (higher is worse)": ("symptoms", None, True),
+    "something else, higher is worse": ("other", None, True),
+    "something else, higher is better": ("other", None, False),
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A block with what is known of it.
+
+    Attributes
+    ----------
+    block : Block
+        The columns.
+    frame : DataFrame
+        The file.
+    by_session : bool
+        Whether there is a value per session, not one per client.
+    rater : str or None
+        Who rated.
+    by_rows : bool
+        Whether the rows of the file say who rated.
+    scale : Scale
+        What it measures.
+    construct : str
+        "alliance", "symptoms" or "other".
+    worse : bool or None
+        Direction; None when unknown.
+    doubts : tuple of str
+        Doubts beside those of block and scale.
+    """
+
+    block: Block
+    frame: pd.DataFrame
+    by_session: bool
+    rater: str | None
+    by_rows: bool
+    scale: Scale
+    construct: str
+    worse: bool | None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The family of questionnaires, or the words of the names."""
+        if self.scale.instrument:
+            return self.scale.instrument.family
+        return self.block.form or " ".join(self.block.meaning.rest) or self.block.columns[0]
+
+
+@dataclass(frozen=True)
+class DraftMeasure:
+    """One entry under ``measures:``.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    keys : dict
+        Its keys, in the order in which they are written.
+    evidence : str
+        On what it rests.
+    doubts : tuple of str
+        What speaks against it.
+    instead : tuple of str
+        What may stand there instead.
+    active : bool
+        False: written as a comment, because the files do not say enough.
+    """
+
+    name: str
+    keys: dict[str, object]
+    evidence: str
+    doubts: tuple[str, ...] = ()
+    instead: tuple[str, ...] = field(default=())
+    active: bool = True
+
+
+def find_candidates(
+    blocks: Iterable[Block], frame: pd.DataFrame, raters: dict[str, str], rater_column: str | None,
+    *, one_row_per_client: bool,
+) -> list[Candidate]:  # fmt: skip
+    """Say of the blocks of one file what they measure and who rated.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        Columns put together.
+    frame : DataFrame
+        The file.
+    raters : dict
+        Rater -> word, where the rows say who rated.
+    rater_column : str or None
+        The column of these words.
+    one_row_per_client : bool
+        Whether the file has one row per client.
+    """
+    found = []
+    for block in blocks:
+        by_session = bool(block.sessions) or not one_row_per_client
+        for rater in _raters_of(block, frame, raters, rater_column):
+            scale = scale_of(block, rater)
+            construct, worse, doubts = _construct(block, scale)
+            found.append(
+                Candidate(block, frame, by_session, rater, bool(rater_column), scale, construct, worse, doubts)
+            )
+    return found
+
+
+def _raters_of(block: Block, frame: pd.DataFrame, raters: dict[str, str], column: str | None) -> list[str | None]:
+    said = sorted(block.meaning.raters)
+    if len(said) == 1:
+        return [said[0]]
+    if not column:
+        return [None]
+    rows = frame[column].astype(str).str.strip()
+    held = [
+        rater
+        for rater, word in raters.items()
+        if pd.to_numeric(frame.loc[rows == word, block.held[0]], errors="coerce").notna().any()
+    ]
+    return [*held] or [None]
+
+
+def _construct(block: Block, scale: Scale) -> tuple[str, bool | None, tuple[str, ...]]:
+    instrument = scale.instrument
+    if instrument is None and block.form:
+        known = forms(block, None)
+        instrument = known[0] if known else None
+    if instrument or block.form:
+        alliance = (instrument.family if instrument else block.form) in ALLIANCE_FAMILIES
+        worse = instrument.higher_is_worse if instrument else None
+        return ("alliance" if alliance else "symptoms" if worse else "other"), worse, ()
+    words = {*block.meaning.rest, *(word for one in block.profiles[:1] if one.label for word in tokens(one.label)[:8])}
+    joined = "".join(block.meaning.rest)
+    if words & ALLIANCE_WORDS or joined in ALLIANCE_WORDS:
+        return "alliance", False, ("the questionnaire is not known; only the name says alliance",)
+    if words & SYMPTOM_WORDS:
+        text = "the questionnaire is not known; the name says symptoms, and higher is taken for worse"
+        return "symptoms", True, (text,)
+    return "other", None, ()
+
+
+def name_measures(candidates: Sequence[Candidate], ask: Ask) -> tuple[list[DraftMeasure], list[str], list[str]]:
+    """Name the measures.
+
+    Returns
+    -------
+    tuple of (list of DraftMeasure, list of str, list of str)
+        The measures; sentences on columns left out; numeric columns nothing is known of.
+    """
+    known = [one for one in candidates if one.construct != "other" or one.scale.instrument]
+    unknown = [one for one in candidates if one not in known]
+    asked, leftover, suggested = _ask_unknown(unknown, ask)
+    known, dropped = _drop_totals([*known, *asked])
+    main = _main_symptoms(known)
+    taken: dict[str, DraftMeasure] = {}
+    notes = list(dropped)
+    for one in sorted(known, key=_rank):
+        base, doubts = _base_name(one, main, taken)
+        name = base + _SUFFIX.get(one.block.meaning.phase, "")
+        if (
+            not one.by_session
+            and not one.block.meaning.phase
+            and one.construct == "symptoms"
+            and main
+            and main.by_session
+        ):
+            name = base + BASELINE
+            doubts = (*doubts, "one value per client and no word in the name says when: taken for intake")
+        measure = _measure(_free_name(name, one, taken), one, doubts, ask)
+        taken[measure.name] = measure
+        for part in _parts(measure, one, known):
+            taken.setdefault(part.name, part)
+    for one in suggested:
+        name = _free_name(_slug(one.family) or "scale", one, taken)
+        taken[name] = replace(_measure(name, one, (), ask), active=False)
+    return list(taken.values()), notes, leftover
+
+
+def _rank(one: Candidate) -> tuple[object, ...]:
+    order = {family: at for at, family in enumerate((*ALLIANCE_FAMILIES, *SYMPTOM_ORDER))}
+    return (
+        ("alliance", "symptoms", "other").index(one.construct),
+        RATERS.index(one.rater) if one.rater in RATERS else 0,
+        bool(one.block.meaning.part),
+        bool(one.block.meaning.phase),
+        not one.by_session,
+        order.get(one.family, len(order)),
+        not one.block.items,
+        -one.block.filled,
+    )
+
+
+def _drop_totals(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
+    """Leave out scores whose items are there too, unless the items cannot be scored."""
+    kept: list[Candidate] = []
+    notes: list[str] = []
+    groups: dict[tuple[object, ...], list[Candidate]] = {}
+    for one in candidates:
+        meaning = one.block.meaning
+        key = (one.family, one.rater or "client", meaning.phase, meaning.part, one.by_session, one.construct)
+        groups.setdefault(key, []).append(one)
+    for members in groups.values():
+        items = [one for one in members if one.block.items and one.scale.instrument]
+        scores = [one for one in members if not one.block.items and one.scale.instrument]
+        if items and scores:
+            for one in scores:
+                columns = names(one.block.held)
+                notes.append(f"{columns}: left out, because its items are scored; `column:` would take it as it is")
+        kept.extend(one for one in members if not (items and one in scores))
+    return kept, notes
+
+
+def _main_symptoms(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the measure of symptoms the study is about: with values per session, then the fullest."""
+    symptoms = [one for one in candidates if one.construct == "symptoms"]
+    order = {family: at for at, family in enumerate(SYMPTOM_ORDER)}
+    if not symptoms:
+        outcomes = [one for one in candidates if one.family == "ORS"]
+        return outcomes[0] if outcomes else None
+
+    def rank(one: Candidate) -> tuple[object, ...]:
+        depth = one.block.filled / len(one.block.columns)
+        return (
+            not one.by_session,
+            one.scale.instrument is None,
+            bool(one.block.meaning.phase),
+            -depth,
+            order.get(one.family, 99),
+        )
+
+    return min(symptoms, key=rank)
+
+
+def _base_name(one: Candidate, main: Candidate | None, taken: dict[str, DraftMeasure]) -> tuple[str, tuple[str, ...]]:
+    part = f"_{one.block.meaning.part}" if one.block.meaning.part else ""
+    if one.construct == "alliance":
+        rater = one.rater or "client"
+        name = f"alliance_{rater}{part}"
+        doubts = () if one.rater else ("neither names nor rows say who rated: taken for the client",)
+        if name + _SUFFIX.get(one.block.meaning.phase, "") not in taken:
+            return name, doubts
+        second = f"{_slug(one.family)}_{rater}{part}"
+        return second, (*doubts, f"a second measure of the alliance; {name} is the one the notebooks use")
+    if main is not None and one.family == main.family and one.construct == main.construct:
+        return SYMPTOMS, ()
+    return _slug(one.scale.instrument.name if one.scale.instrument else one.family) + part, ()
+
+
+def _free_name(name: str, one: Candidate, taken: dict[str, DraftMeasure]) -> str:
+    if name not in taken:
+        return name
+    own = _slug(one.block.held[0] if not one.block.items else one.family) or "scale"
+    number = 2
+    while own in taken:
+        own, number = f"{own.rstrip('0123456789').rstrip('_')}_{number}", number + 1
+    return own
+
+
+def _slug(text: str) -> str:
+    """Return a name the study file allows."""
+    plain = re.sub(r"[^a-z0-9]+", "_", fold(text).encode("ascii", "ignore").decode()).strip("_")
+    plain = plain if not plain or plain[0].isalpha() else f"scale_{plain}"
+    return f"{plain}_score" if re.search(r"(within|between|first|detrended|lag\d+|^time)$", plain) else plain
+
+
+def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> DraftMeasure:
+    scale, block = one.scale, one.block
+    keys: dict[str, object] = {}
+    if scale.instrument:
+        keys["instrument"] = scale.instrument.name
+    else:
+        keys["label"] = _label(one)
+    keys |= {"items": list(block.columns)} if block.items else {"column": block.columns[0]}
+    if isinstance(scale.limits, tuple):
+        keys["range"] = [_plain(limit) for limit in scale.limits]
+    elif scale.limits == "none":
+        keys["range"] = None
+    if scale.score:
+        keys["score"] = scale.score
+    more: tuple[str, ...] = ()
+    if block.items and scale.instrument:
+        reverse, more = _reversed(one)
+        if reverse is not None:
+            keys["reverse"] = reverse
+    if not scale.instrument and one.construct != "alliance":
+        keys["higher_is_worse"] = one.worse
+    if one.by_session and not block.meaning.phase and one.construct in ("alliance", "symptoms"):
+        keys["collected"] = "after" if one.construct == "alliance" else "before"
+    if scale.missing:
+        keys["missing"] = [_plain(code) for code in scale.missing]
+    if one.by_rows and one.construct != "alliance" and one.rater not in (None, "client"):
+        keys["rater"] = one.rater
+    said = tuple(text for text in (block.doubt, *scale.doubts, *one.doubts, *doubts, *more) if text)
+    evidence = "; ".join(text for text in (block.evidence, scale.evidence) if text)
+    return DraftMeasure(name, keys, evidence, said, scale.instead)
+
+
+def _label(one: Candidate) -> str:
+    words = one.block.form or " ".join(one.block.meaning.rest) or one.block.held[0]
+    name = words if one.block.form else f"{words[:1].upper()}{words[1:]}"
+    part = f", {one.block.meaning.part}" if one.block.meaning.part else ""
+    return f"{name} ({one.rater}){part}" if one.rater and one.construct == "alliance" else name + part
+
+
+def _plain(number: float) -> float:
+    return int(number) if float(number).is_integer() else number
+
+
+def _reversed(one: Candidate) -> tuple[list[str] | None, tuple[str, ...]]:
+    """Return the reversed items to write (None: the instrument's own), and what the answers say of them."""
+    instrument, columns = one.scale.instrument, one.block.columns
+    if instrument is None:
+        return None, ()
+    seen = one.block.held if not one.block.sessions else _first_session(one.block)
+    against = items_against(one.frame, seen, one.scale.missing)
+    by_column = dict(zip(seen, columns, strict=True)) if len(seen) == len(columns) else {}
+    shown = [by_column.get(column, column) for column in against or ()]
+    if instrument.reverse is None:
+        if against is None:
+            return [], (f"the reversed items of {instrument.name} are not known here; none is reversed: name them",)
+        text = f"the reversed items of {instrument.name} are not known here; "
+        return shown, (
+            text + (f"{names(shown)} run against the others" if shown else "no item runs against the others"),
+        )
+    own = [columns[number - 1] for number in instrument.reverse if number <= len(columns)]
+    if against is None or set(shown) == set(own) or len(columns) != instrument.n_items:
+        return None, ()
+    if own and not shown:
+        text = f"no item runs against the others: {names(own)} seem to be reversed in the file already"
+        return [], (text,)
+    strange = sorted(set(shown) ^ set(own), key=list(columns).index)
+    return None, (f"the direction of {names(strange)} looks other than {instrument.name} has it; see `reverse:`",)
+
+
+def _first_session(block: Block) -> tuple[str, ...]:
+    each = len(block.held) // len(block.columns)
+    return tuple(block.held[at * each] for at in range(len(block.columns)))
+
+
+def _parts(measure: DraftMeasure, one: Candidate, known: Sequence[Candidate]) -> list[DraftMeasure]:
+    """Return the subscales of a battery whose key is known, unless the file has their scores."""
+    instrument = one.scale.instrument
+    if not one.block.items or instrument is None or len(one.block.columns) != instrument.n_items:
+        return []
+    if not measure.name.startswith("alliance_") or one.block.meaning.phase:
+        return []
+    there = {other.block.meaning.part for other in known if (other.rater or "client") == (one.rater or "client")}
+    found = []
+    for part, numbers in instrument.subscales.items():
+        if part in ("goal", "task", "bond") and part not in there and instrument.reverse == ():
+            items = [one.block.columns[number - 1] for number in numbers]
+            keys = {**measure.keys, "items": items, "score": "mean"}
+            keys.pop("reverse", None)
+            evidence = f"items {', '.join(map(str, numbers))} of {instrument.name}"
+            found.append(DraftMeasure(f"{measure.name}_{part}", keys, evidence))
+    return found
+
+
+def _ask_unknown(unknown: Sequence[Candidate], ask: Ask) -> tuple[list[Candidate], list[str], list[Candidate]]:
+    """Ask what batteries are that nothing is known of; return those answered, the single columns, and suggestions."""
+    asked: list[Candidate] = []
+    leftover: list[str] = []
+    suggested: list[Candidate] = []
+    for one in unknown:
+        seen = counts(one.block)
+        narrow = one.block.whole and bool(seen) and one.block.high - one.block.low <= 100
+        if len(one.block.columns) < _FEWEST_ITEMS or not narrow:
+            leftover.extend(one.block.held)
+            continue
+        text = f"What are {names(one.block.held)} (values {span(one.block.low, one.block.high)})?"
+        answer = ask(Question(text, (*_ANSWERS, _LEAVE_OUT), _LEAVE_OUT))
+        if answer in _ANSWERS:
+            construct, rater, worse = _ANSWERS[str(answer)]
+            asked.append(replace(one, construct=construct, rater=rater or one.rater, worse=worse))
+        else:
+            text = "nothing says what this measures; write higher_is_worse: true or false and take the # away"
+            suggested.append(replace(one, doubts=(text,)))
+    return asked, leftover, suggested
