@@ -297,7 +297,7 @@ def _repeated(long: Sequence[Source], ask: Ask) -> Guess | None:
             )
         )
         other = "same_person" if clash else "different_people"
-        doubt = "" if answer else f"{why}: taken for {likely.replace('_', ' ')}"
+        doubt = "" if answer else f"{number:,} ids taken for {likely.replace('_', ' ')}, because {why}"
         evidence = f"{number:,} client ids stand under several therapists; {why}"
         return Guess(answer or likely, evidence, doubt, (f"repeated_client_ids: {other}",))
     return None
@@ -330,11 +330,19 @@ def _covariates(
     found: dict[str, str] = {}
     for source in used:
         client = source.roles.column(CLIENT)
+        own = {str(guess.value) for guess in source.roles.columns.values()}
         held = {name for block in blocks[id(source)] for name in block.held} - set(leftover)
         for one in source.profiles:
             personal = set(tokens(one.name)) & PERSONAL
             plain = one.numeric or 1 < one.distinct <= _FEW
-            if one.name in roles | held or personal or one.dates or not plain or one.distinct < 2 or client is None:
+            if (
+                one.name in roles | own | held
+                or personal
+                or one.dates
+                or not plain
+                or one.distinct < 2
+                or client is None
+            ):
                 continue
             if not source.roles.one_row_per_client and not _one_per_client(source.table.frame, client, one.name):
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alliance_analysis.draft.guess import Guess
+from alliance_analysis.draft.guess import Guess, names
 from alliance_analysis.draft.profile import Profile, describe_table
 from alliance_analysis.draft.roles import Roles, find_roles
 from alliance_analysis.draft.values import map_sessions
@@ -20,7 +20,7 @@ EVENT, REPEAT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redc
 FORM_ENDS = "_complete"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """One table the study may be made of.
 
@@ -62,7 +62,7 @@ class Source:
     def called(self) -> str:
         """How a sentence names it."""
         where = f" (sheet {self.sheet})" if self.sheet else ""
-        which = ", ".join("/".join(words) or "empty" for words in self.rows.values())
+        which = ", ".join(names(words) or "empty" for words in self.rows.values())
         return f"{self.file}{where}{f' [{which}]' if which else ''}"
 
 
@@ -151,11 +151,11 @@ def _view(source: Source, chosen: np.ndarray, rows: dict[str, list[str]], sessio
     if session:
         number = Guess(session, "the tool counts its sessions here")
         roles = replace(roles, columns={**roles.columns, SESSION: number})
-    client = roles.column(CLIENT) or (str(kept[0]) if kept else "")
-    if client and CLIENT not in roles.columns:
+    record = str(own[0]) if own and own[0] in kept else ""
+    if record and roles.column(CLIENT) in (None, record):
         # the first column of such an export is the record, whatever it is called
-        guess = Guess(client, "the first column of the export is its record")
-        values = texts(part[client])
+        guess = Guess(record, "the first column of the export is its record")
+        values = texts(part[record])
         roles = replace(
             roles, columns={**roles.columns, CLIENT: guess}, clients=values.nunique(),
             one_row_per_client=values.is_unique,

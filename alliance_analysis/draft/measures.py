@@ -33,7 +33,7 @@ _ANSWERS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A block with what is known of it.
 

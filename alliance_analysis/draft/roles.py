@@ -22,6 +22,7 @@ from alliance_analysis.draft.words import (
     RATER,
     START_WORDS,
     THERAPY_END,
+    TREATMENT,
     tokens,
 )
 from alliance_analysis.study.cells import texts
@@ -278,6 +279,8 @@ def _phase(search: _Search) -> None:
             continue
         mapped = map_phases(one)
         rating = name_rating(PHASE, one.name)
+        if set(mapped) == {TREATMENT}:
+            continue
         if len(mapped) >= 2 or (mapped and rating >= 4):
             known = [word for words in mapped.values() for word in words]
             strange = [value for value in one.values if value not in known]
@@ -333,10 +336,9 @@ def _client_level(search: _Search, client: str | None) -> None:
         mapped = map_statuses(one)
         if mapped:
             doubt = ""
-            if all(value in ("0", "1") for value in one.values) and not one.value_labels:
-                doubt = (
-                    "0 is taken for completed and 1 for dropout; clients still in treatment need a word of their own"
-                )
+            if one.numeric and not one.value_labels:
+                read = " and ".join(f"{word} for {status}" for status, words in mapped.items() for word in words)
+                doubt = f"{read}: taken from the name; clients still in treatment need a word of their own"
             shown = "; ".join(f"{status} = {', '.join(words)}" for status, words in mapped.items())
             search.found[STATUS] = Guess(one.name, shown, doubt)
             search.words[STATUS] = mapped

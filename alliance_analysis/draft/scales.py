@@ -87,7 +87,11 @@ def _outside(seen: dict[float, float], low: float, high: float) -> dict[float, f
 
 
 def _codes(outside: dict[float, float], total: float) -> tuple[float, ...]:
-    codes = tuple(sorted(number for number in outside if number in CODES))
+    strange = [number for number in outside if number not in CODES]
+    # 7 beside 6 is an answer of a longer scale, 7 alone a code
+    codes = tuple(
+        sorted(number for number in outside if number in CODES and all(abs(number - other) > 1 for other in strange))
+    )
     return codes if sum(outside[number] for number in codes) <= _MOST_CODES * total else ()
 
 
@@ -173,7 +177,13 @@ def _other_length(block: Block, family: Instrument, seen: dict[float, float]) ->
 
 def _unknown(block: Block) -> Scale:
     seen = counts(block)
-    codes = tuple(sorted(number for number in seen if abs(number) > 60 and number in CODES)) if block.items else ()
+    plain = [number for number in seen if number not in CODES]
+    wide = max(plain) - min(plain) if plain else 0.0
+    codes = tuple(
+        sorted(
+            number for number in seen if number in CODES and plain and min(abs(number - one) for one in plain) > wide
+        )
+    )
     kept = [number for number in seen if number not in codes]
     if not block.items:
         return Scale(None, limits="none", missing=codes, instead=("range: [lowest, highest]",))

@@ -20,7 +20,7 @@ from alliance_analysis.draft.words import (
     tokens,
 )
 
-_NUMBERED = re.compile(r"([^\W\d]*)[\s_.\-]*0*([0-9]{1,3})(?:[\s_.\-]*arm[\s_.\-]*[0-9]+)?")
+_NUMBERED = re.compile(r"([^\W\d_]*)[\s_.\-]*0*([0-9]{1,3})(?:[\s_.\-]*arm[\s_.\-]*[0-9]+)?")
 _DROPOUT_NAMES = STATUS_WORDS["dropout"]
 
 
@@ -74,12 +74,14 @@ def map_statuses(one: Profile) -> dict[str, list[str]]:
         status = _status_of(_word_of(one, value))
         if status:
             found.setdefault(status, []).append(value)
-    if found or not set(one.values) <= {"0", "1"}:
+    flags = {number: value for value in one.values if (number := value.removesuffix(".0")) in ("0", "1")}
+    if found or len(flags) < len(one.values):
         return found if len(found) >= 2 or _is_named(found, one) else {}
     words = set(tokens(one.name))
-    if words & _DROPOUT_NAMES:
-        return {"completed": ["0"], "dropout": ["1"]}
-    return {"completed": ["1"], "dropout": ["0"]} if words & STATUS_WORDS["completed"] else {}
+    yes, no = ("dropout", "completed") if words & _DROPOUT_NAMES else ("completed", "dropout")
+    if not words & (_DROPOUT_NAMES | STATUS_WORDS["completed"]):
+        return {}
+    return {status: [flags[number]] for status, number in ((no, "0"), (yes, "1")) if number in flags}
 
 
 def _is_named(found: dict[str, list[str]], one: Profile) -> bool:

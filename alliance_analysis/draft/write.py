@@ -105,16 +105,17 @@ def _files(draft: Draft) -> Iterator[str]:
         for note in entry.source.notes:
             yield from comment(note)
     if len(draft.data) == 1:
-        yield f"data: {_entry(draft.data[0])}"
+        yield from _wrapped("data: ", _entry(draft.data[0]))
     else:
         yield "data:"
-        yield from (f"  - {_entry(entry)}" for entry in draft.data)
+        for entry in draft.data:
+            yield from _wrapped("  - ", _entry(entry))
     if draft.clients:
         yield from comment(f"{draft.clients.source.called}: {draft.clients.evidence}")
-        yield f"clients: {_entry(draft.clients)}"
+        yield from _wrapped("clients: ", _entry(draft.clients))
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: Entry) -> object:
     source = entry.source
     keys: dict[str, object] = {"file": source.file}
     if source.sheet:
@@ -125,7 +126,7 @@ def _entry(entry: Entry) -> str:
         keys["rows"] = source.rows
     if entry.columns:
         keys["columns"] = entry.columns
-    return scalar(source.file) if len(keys) == 1 else scalar(keys)
+    return source.file if len(keys) == 1 else keys
 
 
 def _columns(draft: Draft) -> Iterator[str]:
@@ -155,7 +156,8 @@ def _columns(draft: Draft) -> Iterator[str]:
     if words:
         yield from comment("what the words of the files stand for")
         yield "words:"
-        yield from (f"  {role}: {scalar(meanings)}" for role, meanings in words.items())
+        for role, meanings in words.items():
+            yield from _wrapped(f"  {role}: ", meanings)
     if draft.repeated:
         yield from _guess(f"repeated_client_ids: {scalar(draft.repeated.value)}", draft.repeated, "")
 
@@ -188,9 +190,7 @@ def _measures(draft: Draft) -> Iterator[str]:
     active = [one for one in draft.measures if one.active]
     if not active:
         yield from comment(DOUBT + "no questionnaire was recognised; describe at least one measure here")
-        yield "measures: {}"
-    else:
-        yield "measures:"
+    yield "measures:"
     for one in active:
         yield from _measure(one, "")
     for one in draft.measures:
@@ -215,19 +215,33 @@ def _measure(one: DraftMeasure, off: str) -> Iterator[str]:
 
 
 def _wrapped(lead: str, value: object) -> Iterator[str]:
-    text = lead + scalar(value)
-    if len(text) <= WIDTH or not isinstance(value, list):
-        yield text
-        return
-    indent = f"{lead[: len(lead) - len(lead.lstrip('# '))]}  "
-    line = f"{lead}["
-    for at, one in enumerate(value):
-        piece = scalar(one) + ("]" if at == len(value) - 1 else ", ")
-        if len(line) + len(piece) > WIDTH:
+    """Return a key with its value; a long value goes on in further lines, where YAML's flow style may break."""
+    off = "# " if lead.startswith("# ") else ""
+    indent = off + " " * (len(lead) - len(off) - len(lead[len(off) :].lstrip()) + 2)
+    line = lead
+    for piece in _pieces(value):
+        if len(line) + len(piece.rstrip()) > WIDTH and line.strip() != lead.strip():
             yield line.rstrip()
             line = indent
         line += piece
-    yield line
+    yield line.rstrip()
+
+
+def _pieces(value: object, after: str = "") -> Iterator[str]:
+    """Return a value in pieces, between which a line may end."""
+    if not isinstance(value, Mapping | list | tuple) or not value:
+        yield scalar(value) + after
+        return
+    opening, closing = ("{", "}") if isinstance(value, Mapping) else ("[", "]")
+    members: list[tuple[str, object]]
+    if isinstance(value, Mapping):
+        members = [(f"{scalar(key)}: ", one) for key, one in value.items()]
+    else:
+        members = [("", one) for one in value]
+    for at, (key, one) in enumerate(members):
+        first, *rest = _pieces(one, closing + after if at == len(members) - 1 else ", ")
+        yield (opening if at == 0 else "") + key + first
+        yield from rest
 
 
 def _notes(draft: Draft) -> Iterator[str]:
