@@ -199,8 +199,6 @@ def name_measures(candidates: Sequence[Candidate], ask: Ask) -> tuple[list[Draft
             doubts = (*doubts, "one value per client and no word in the name says when: taken for intake")
         measure = _measure(_free_name(name, one, taken), one, doubts, ask)
         taken[measure.name] = measure
-        for part in _parts(measure, one, known):
-            taken.setdefault(part.name, part)
     for one in suggested:
         name = _free_name(_slug(one.family) or "scale", one, taken)
         taken[name] = replace(_measure(name, one, (), ask), active=False)
@@ -366,25 +364,6 @@ def _reversed(one: Candidate) -> tuple[list[str] | None, tuple[str, ...]]:
 def _first_session(block: Block) -> tuple[str, ...]:
     each = len(block.held) // len(block.columns)
     return tuple(block.held[at * each] for at in range(len(block.columns)))
-
-
-def _parts(measure: DraftMeasure, one: Candidate, known: Sequence[Candidate]) -> list[DraftMeasure]:
-    """Return the subscales of a battery whose key is known, unless the file has their scores."""
-    instrument = one.scale.instrument
-    if not one.block.items or instrument is None or len(one.block.columns) != instrument.n_items:
-        return []
-    if not measure.name.startswith("alliance_") or one.block.meaning.phase:
-        return []
-    there = {other.block.meaning.part for other in known if (other.rater or "client") == (one.rater or "client")}
-    found = []
-    for part, numbers in instrument.subscales.items():
-        if part in ("goal", "task", "bond") and part not in there and instrument.reverse == ():
-            items = [one.block.columns[number - 1] for number in numbers]
-            keys = {**measure.keys, "items": items, "score": "mean"}
-            keys.pop("reverse", None)
-            evidence = f"items {', '.join(map(str, numbers))} of {instrument.name}"
-            found.append(DraftMeasure(f"{measure.name}_{part}", keys, evidence))
-    return found
 
 
 def _ask_unknown(unknown: Sequence[Candidate], ask: Ask) -> tuple[list[Candidate], list[str], list[Candidate]]:
