@@ -14,7 +14,7 @@ from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
 from alliance_analysis.draft.names import find_patterns, name_with_session
 from alliance_analysis.draft.profile import Profile
-from alliance_analysis.draft.words import RATER, THERAPY_END, fold, tokens, word_set
+from alliance_analysis.draft.words import RATER, fold, tokens, word_set
 from alliance_analysis.study.cells import texts
 from alliance_analysis.study.vocabulary import (
     CLIENT,
@@ -24,6 +24,7 @@ from alliance_analysis.study.vocabulary import (
     SESSION,
     STATUS,
     THERAPIST,
+    THERAPY_END,
 )
 
 PERSONAL = word_set(

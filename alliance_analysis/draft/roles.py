@@ -21,7 +21,6 @@ from alliance_analysis.draft.words import (
     OTHER_DATES,
     RATER,
     START_WORDS,
-    THERAPY_END,
     TREATMENT,
     tokens,
 )
@@ -36,6 +35,7 @@ from alliance_analysis.study.vocabulary import (
     SESSION,
     STATUS,
     THERAPIST,
+    THERAPY_END,
 )
 
 SEEN_ROWS = 200_000

@@ -10,18 +10,19 @@ from alliance_analysis.study.vocabulary import (
     CLIENT,
     CONDITION,
     DATE,
+    EPISODE,
+    INTAKE,
     MODALITY,
     PHASE,
+    PHASES,
     PLANNED_SESSIONS,
     SESSION,
     STATUS,
     THERAPIST,
 )
 
-THERAPY_END = "therapy_end"
-EPISODE = "episode"
 RATER = "rater"
-INTAKE, TREATMENT, POST, FOLLOW_UP = "intake", "treatment", "post", "follow_up"
+TREATMENT, POST, FOLLOW_UP = PHASES
 
 
 def word_set(words: str) -> frozenset[str]:

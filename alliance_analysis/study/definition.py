@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alliance_analysis.study.entries import Entry, read_entries
 from alliance_analysis.study.feasibility import QUESTIONS
 from alliance_analysis.study.keys import Keys, is_number
 from alliance_analysis.study.measure import Measure, build_measure
 from alliance_analysis.study.problems import Problem, nearest, show
+from alliance_analysis.study.shape_keys import Shape, read_shape
 from alliance_analysis.study.vocabulary import (
     ALLIANCE,
     BETWEEN,
@@ -19,6 +21,7 @@ from alliance_analysis.study.vocabulary import (
     CONDITION,
     DATE,
     DETRENDED,
+    EPISODE,
     FIRST,
     MODALITY,
     PHASE,
@@ -28,19 +31,20 @@ from alliance_analysis.study.vocabulary import (
     STATUS,
     SUBSCALES,
     THERAPIST,
+    THERAPY_END,
     TIME,
     WITHIN,
 )
 from alliance_analysis.study.yamlfile import KeyPath, read_yaml
 
 TOP_KEYS = (
-    "study", "data", "clients", "missing", "columns", "raters", "repeated_client_ids", "measures",
-    "plan", "report",
+    "study", "data", "clients", "missing", "columns", "raters", "session_numbers", "words", "episodes",
+    "wide", "repeated_client_ids", "measures", "plan", "report",
 )  # fmt: skip
 STUDY_KEYS = ("title", "source", "simulated", "ethics")
 MEASURE_KEYS = (
     "instrument", "label", "column", "items", "reverse", "min_answered", "range", "score", "higher_is_worse",
-    "collected", "recall_days", "centred", "rater", "shared_items",
+    "collected", "recall_days", "centred", "rater", "shared_items", "missing",
 )  # fmt: skip
 PLAN_KEYS = ("primary", "sesoi", "hypotheses")
 REPORT_KEYS = ("min_cell", "max_gap_days")
@@ -48,8 +52,8 @@ REPEATED = ("same_person", "different_people")
 SCORES = ("mean", "sum")
 
 SESSION_COLUMNS = (CLIENT, THERAPIST, SESSION, DATE, MODALITY, PHASE)
-CLIENT_COLUMNS = (CLIENT, THERAPIST, CONDITION, STATUS, PLANNED_SESSIONS)
-CONTRACT_COLUMNS = tuple(dict.fromkeys(SESSION_COLUMNS + CLIENT_COLUMNS))
+CLIENT_COLUMNS = (CLIENT, THERAPIST, CONDITION, STATUS, PLANNED_SESSIONS, THERAPY_END)
+CONTRACT_COLUMNS = tuple(dict.fromkeys((*SESSION_COLUMNS, *CLIENT_COLUMNS, EPISODE)))
 
 _CAUSES = {"range": ("instrument",), "higher_is_worse": ("instrument",), "reverse": ("instrument", "items", "range")}
 """What else, when it is wrong, makes a key seem to be missing: one mistake is told once."""
@@ -86,14 +90,16 @@ class Definition:
         As stated; "" when not.
     simulated : bool
         Whether the data are simulated.
-    data : tuple of str
+    data : tuple of Entry
         Files beside the study file, or one ``dataset:NAME``.
-    clients : str or None
+    clients : Entry or None
         File with one row per client.
     missing : tuple of (float or str)
         Codes that stand for a missing value.
     columns : dict
         Contract name -> the file's column.
+    shape : Shape
+        How rows and columns stand for sessions.
     raters : Raters or None
         Who rated, where the files have one row per rating; None: one row per session.
     repeated_client_ids : str or None
@@ -117,10 +123,11 @@ class Definition:
     source: str
     ethics: str
     simulated: bool
-    data: tuple[str, ...]
-    clients: str | None
+    data: tuple[Entry, ...]
+    clients: Entry | None
     missing: tuple[float | str, ...]
     columns: dict[str, str]
+    shape: Shape
     raters: Raters | None
     repeated_client_ids: str | None
     measures: dict[str, Measure]
@@ -160,9 +167,10 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
         ethics=keys.text(("study", "ethics")) or "",
         simulated=bool(keys.flag(("study", "simulated"), False)),
         data=_data_files(keys),
-        clients=keys.text(("clients",)),
-        missing=_missing_codes(keys),
+        clients=_clients_file(keys),
+        missing=_missing_codes(keys, ("missing",)),
         columns=_columns(keys),
+        shape=read_shape(keys),
         raters=raters,
         repeated_client_ids=keys.choice(("repeated_client_ids",), REPEATED),
         measures=_measures(keys, raters),
@@ -175,30 +183,37 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
     return definition, keys.problems, keys.notes
 
 
-def _data_files(keys: Keys) -> tuple[str, ...]:
-    files = keys.texts(("data",))
-    if not files and ("data",) not in keys.told:
+def _data_files(keys: Keys) -> tuple[Entry, ...]:
+    entries = read_entries(keys, ("data",))
+    if not entries and not any(path[0] == "data" for path in keys.told):
         keys.wrong(("data",), "is missing; name the file with the sessions, for example `data: sessions.csv`.")
-    for file in dict.fromkeys(files):
-        if files.count(file) > 1:
-            keys.wrong(("data",), f"names {show(file)} twice. Keep it once.")
-        if file.startswith("dataset:") and len(files) > 1:
-            keys.wrong(("data",), f"can not join {show(file)} with other files. Name it alone.")
-    return tuple(dict.fromkeys(files))
+    for at, entry in enumerate(entries):
+        if entry in entries[:at]:
+            keys.wrong(("data",), f"names {show(entry.file)} twice. Keep it once.")
+        if entry.file.startswith("dataset:") and len(entries) > 1:
+            keys.wrong(("data",), f"can not join {show(entry.file)} with other files. Name it alone.")
+    return tuple(entry for at, entry in enumerate(entries) if entry not in entries[:at])
 
 
-def _missing_codes(keys: Keys) -> tuple[float | str, ...]:
-    found = keys.raw(("missing",))
+def _clients_file(keys: Keys) -> Entry | None:
+    entries = read_entries(keys, ("clients",))
+    if len(entries) > 1:
+        keys.wrong(("clients",), "names several files. Join them into one file with one row per client.")
+    return entries[0] if entries else None
+
+
+def _missing_codes(keys: Keys, path: KeyPath) -> tuple[float | str, ...]:
+    found = keys.raw(path)
     codes = found if isinstance(found, list) else [] if found is None else [found]
     read: list[float | str] = []
     for position, code in enumerate(codes):
-        path = ("missing", str(position)) if isinstance(found, list) else ("missing",)
+        place = (*path, str(position)) if isinstance(found, list) else path
         if isinstance(code, dict | list):
-            keys.wrong(path, "must be a number or a text.")
+            keys.wrong(place, "must be a number or a text.")
         elif is_number(code):
             read.append(float(code))
         elif code is not None:
-            read.append(keys.file.texts[path].strip())
+            read.append(keys.file.texts[place].strip())
     return tuple(read)
 
 
@@ -217,7 +232,7 @@ def _columns(keys: Keys) -> dict[str, str]:
             columns[name] = column
     taken: dict[str, str] = {}
     for name, column in columns.items():
-        if column in taken:
+        if column in taken and {name, taken[column]} != {SESSION, PHASE}:  # one column may name sessions and phases
             keys.wrong(
                 ("columns", name), f"and {taken[column]} both name the column {show(column)}. Give each its own."
             )
@@ -339,6 +354,7 @@ def _measure(keys: Keys, name: str, raters: Raters | None) -> Measure:
             "centred": bool(keys.flag((*path, "centred"), False)),
             "rater": _rater(keys, name, raters),
             "shared_items": keys.flag((*path, "shared_items"), None),
+            "missing": _missing_codes(keys, (*path, "missing")),
         },
     )
     for key, text in complaints:

@@ -36,9 +36,12 @@ class Keys:
         """Return the value of a key as YAML reads it, or None."""
         found: Any = self.file.values
         for key in path:
-            if not isinstance(found, dict):
+            if isinstance(found, list) and key.isdigit() and int(key) < len(found):
+                found = found[int(key)]
+            elif isinstance(found, dict):
+                found = found.get(key)
+            else:
                 return None
-            found = found.get(key)
         return found
 
     def has(self, path: KeyPath) -> bool:

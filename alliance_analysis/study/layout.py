@@ -76,13 +76,15 @@ def _columns_of(measure: Measure, table: Table) -> list[str]:
 def _unread(table: Table, raters: pd.Series, definition: Definition) -> list[Placed]:
     """Remark on values of a measure's column that stand in the rows of somebody whose values are not asked for."""
     readers: dict[str, set[str | None]] = defaultdict(set)
+    codes: dict[str, set[float | str]] = defaultdict(lambda: set(definition.missing))
     for measure in definition.measures.values():
         for column in _columns_of(measure, table):
             readers[column].add(measure.rater)
+            codes[column].update(measure.missing)
     found = []
     for column, asked in readers.items():
         others = table.frame[column].where(~raters.isin([*asked, ""]))
-        values = read_numbers(others, table.rows, definition.missing, decimal_comma=table.decimal_comma).values
+        values = read_numbers(others, table.rows, tuple(codes[column]), decimal_comma=table.decimal_comma).values
         if number := int(pd.notna(values).sum()):
             found.append(Placed(column, column, Remark("rater", number)))
     return found

@@ -54,6 +54,8 @@ class Measure:
         Whose rows hold it, where the files have one row per rating.
     shared_items : bool or None
         Whether the study file says that other raters rate the same items; None: it says nothing.
+    missing : tuple of (float or str)
+        Codes for a missing value in its columns only, beside the study's.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Measure:
     labelled: bool = False
     rater: str | None = None
     shared_items: bool | None = None
+    missing: tuple[float | str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -143,6 +146,7 @@ def build_measure(
         labelled=bool(stated["label"]),
         rater=stated["rater"],
         shared_items=stated["shared_items"],
+        missing=stated.get("missing") or (),
     )
     notes = []
     if instrument and known is None:

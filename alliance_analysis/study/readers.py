@@ -52,7 +52,9 @@ class Table:
     decimal_comma: bool = False
 
 
-def read_table(path: Path, name: str | None = None) -> Table:
+def read_table(
+    path: Path, name: str | None = None, *, sheet: str | None = None, header_row: tuple[int, ...] = (1,)
+) -> Table:
     """Read one file of sessions or clients.
 
     Parameters
@@ -61,6 +63,10 @@ def read_table(path: Path, name: str | None = None) -> Table:
         csv (comma, semicolon or tab), xlsx (first sheet) or parquet.
     name : str, optional
         How messages call it; default: the file name without folders.
+    sheet : str, optional
+        Sheet of a workbook; default: the first.
+    header_row : tuple of int
+        Rows that hold the names, counted from 1; several are joined by "_". Rows above them are left out.
 
     Raises
     ------
@@ -78,9 +84,16 @@ def read_table(path: Path, name: str | None = None) -> Table:
         raise DataError(f"{name}: {_not_there(path, name, error)}") from error
     if not content.strip():
         raise DataError(f"{name}: the file is empty. Save the data again.")
-    read = _read_csv if path.suffix.lower() in CSV else _read_xlsx if path.suffix.lower() in XLSX else _read_parquet
-    cells, header, notes, decimal_comma = read(name, content)
-    frame, rows, more = _tidy(name, cells, header)
+    suffix = path.suffix.lower()
+    if sheet is not None and suffix not in XLSX:
+        raise DataError(f"{name}: only a workbook has sheets. Delete `sheet:`.")
+    if suffix in XLSX:
+        cells, header, notes, decimal_comma = _read_xlsx(name, content, sheet, header_row)
+    elif suffix in CSV:
+        cells, header, notes, decimal_comma = _read_csv(name, content, header_row)
+    else:
+        cells, header, notes, decimal_comma = _read_parquet(name, content)
+    frame, rows, more = _tidy(name, cells, header, header_row[-1])
     sha256 = {name: hashlib.sha256(content).hexdigest()}
     return Table(name, frame, rows, sha256, (*notes, *more), decimal_comma)
 
@@ -97,7 +110,9 @@ def _not_there(path: Path, name: str, error: OSError) -> str:
     return f"there is no such file {where}{nearest(path.name, siblings)}. Correct the name in study.yml."
 
 
-def _tidy(name: str, cells: pd.DataFrame, header: list[str]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+def _tidy(
+    name: str, cells: pd.DataFrame, header: list[str], header_row: int
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Name the columns, number the rows and leave out rows and columns that are empty altogether."""
     _need_header(name, header)
     filled = cells.apply(_filled)
@@ -113,7 +128,7 @@ def _tidy(name: str, cells: pd.DataFrame, header: list[str]) -> tuple[pd.DataFra
         )
     keep_rows = filled.any(axis=1).to_numpy(dtype=bool)
     frame = cells.loc[keep_rows, cells.columns[keep_columns]].set_axis(names, axis=1).reset_index(drop=True)
-    rows = np.flatnonzero(keep_rows) + 2
+    rows = np.flatnonzero(keep_rows) + header_row + 1
     blank = int(len(keep_rows) - keep_rows.sum())
     return frame, rows, [f"{name}: {count(blank, 'empty row')} left out."] if blank else []
 
@@ -128,8 +143,11 @@ def _filled(column: pd.Series) -> pd.Series:
     return column.notna() & (column.astype(str).str.strip() != "") if text else column.notna()
 
 
-def _read_csv(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[str], bool]:
+def _read_csv(
+    name: str, content: bytes, header_row: tuple[int, ...]
+) -> tuple[pd.DataFrame, list[str], list[str], bool]:
     text, notes = _decode(name, content)
+    text = "\n".join(text.split("\n")[header_row[0] - 1 :])
     first_line = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
     _need_header(name, [text.split("\n", 1)[0].strip()])
     delimiter = max(_DELIMITERS, key=first_line.count)
@@ -141,9 +159,10 @@ def _read_csv(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[
         raise DataError(f"{name}: {_csv_sentence(str(error))}") from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{name}: the file is empty. Save the data again.") from error
-    header = [str(cell).strip() for cell in cells.iloc[0]]
     _refuse_short_rows(name, text, delimiter)
-    return cells.iloc[1:].reset_index(drop=True), header, notes, delimiter != ","
+    places = [row - header_row[0] for row in header_row]
+    header = join_header([[str(cell).strip() for cell in cells.iloc[place]] for place in places if place < len(cells)])
+    return cells.iloc[places[-1] + 1 :].reset_index(drop=True), header, notes, delimiter != ","
 
 
 def _refuse_short_rows(name: str, text: str, delimiter: str) -> None:
@@ -197,51 +216,100 @@ def _csv_sentence(error: str) -> str:
     return "its cells do not form a table. Save it again as csv."
 
 
-def _read_xlsx(name: str, content: bytes) -> tuple[pd.DataFrame, list[str], list[str], bool]:
+def join_header(rows: list[list[str]]) -> list[str]:
+    """Return one name per column of several rows of names; an empty cell of an upper row continues the one before it.
+
+    Examples
+    --------
+    >>> join_header([["ID", "WAI", ""], ["", "1", "2"]])
+    ['ID', 'WAI_1', 'WAI_2']
+    """
+    upper, last = rows[:-1], rows[-1]
+    names = [[cell] for cell in last]
+    for row in reversed(upper):
+        current = ""
+        for place, cell in enumerate(row):
+            current = cell or current
+            names[place].insert(0, current)
+    return ["_".join(part for part in each if part) for each in names]
+
+
+def _read_xlsx(
+    name: str, content: bytes, sheet: str | None, header_row: tuple[int, ...]
+) -> tuple[pd.DataFrame, list[str], list[str], bool]:
     if not content.startswith(_ZIP_MAGIC):
         raise DataError(f"{name}: is not an xlsx file, or it is protected by a password. Save it as xlsx without one.")
     try:
-        lines, sheets = _first_sheet(content, data_only=True)
+        sheets = _sheet_names(content)
+        if sheet is None or sheet in sheets:
+            lines = _cells_of(content, sheet, data_only=True)
     except Exception as error:  # damaged bytes make zip, xml and openpyxl raise errors of many unrelated types
         raise DataError(f"{name}: cannot be read as xlsx. Open it in Excel and save it again.") from error
-    _refuse_unsaved_formulas(name, content, lines)
-    cells, header = _rectangle(name, lines)
-    notes = [f"{name}: the first of {sheets} sheets was read."] if sheets > 1 else []
+    if sheet is not None and sheet not in sheets:
+        hint = nearest(sheet, sheets) or f"; it has {', '.join(sheets)}"
+        raise DataError(f"{name}: there is no sheet {sheet!r}{hint}. Correct it under `sheet:`.")
+    _refuse_unsaved_formulas(name, content, lines, sheet)
+    cells, header = _rectangle(name, lines, header_row)
+    notes = [f"{name}: the first of {len(sheets)} sheets was read."] if len(sheets) > 1 and sheet is None else []
     return cells, header, notes, False
 
 
-def _first_sheet(content: bytes, *, data_only: bool) -> tuple[list[list[Any]], int]:
-    """Return the cells of the first sheet (values, or formulas) and the number of sheets."""
+def _sheet_names(content: bytes) -> list[str]:
+    import openpyxl
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
+        names = [sheet.title for sheet in book.worksheets]
+        book.close()
+    return names
+
+
+def list_sheets(path: Path) -> tuple[str, ...]:
+    """Return the names of the sheets of a workbook; empty for other files and for one that cannot be read."""
+    if path.suffix.lower() not in XLSX:
+        return ()
+    try:
+        return tuple(_sheet_names(path.read_bytes()))
+    except Exception:  # what is wrong with it, reading it says
+        return ()
+
+
+def _cells_of(content: bytes, sheet_name: str | None, *, data_only: bool) -> list[list[Any]]:
+    """Return the cells of a sheet: values, or formulas."""
     import openpyxl
 
     with warnings.catch_warnings():
         # openpyxl warns of styles, validation rules and pictures that it does not read; none of them is data
         warnings.simplefilter("ignore", UserWarning)
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
-        sheet = book.worksheets[0]
+        sheet = book.worksheets[0] if sheet_name is None else book[sheet_name]
         sheet.reset_dimensions()
         lines = [list(line) for line in sheet.iter_rows(values_only=True)]
-        sheets = len(book.worksheets)
         book.close()
-    return lines, sheets
+    return lines
 
 
-def _rectangle(name: str, lines: list[list[Any]]) -> tuple[pd.DataFrame, list[str]]:
+def _rectangle(name: str, lines: list[list[Any]], header_row: tuple[int, ...]) -> tuple[pd.DataFrame, list[str]]:
     width = max((len(line) for line in lines), default=0)
     if not width:
         raise DataError(f"{name}: the first sheet is empty. Put the data there, names of the columns in row 1.")
     padded = [line + [None] * (width - len(line)) for line in lines]
-    header = ["" if cell is None else str(cell).strip() for cell in padded[0]]
-    return pd.DataFrame(padded[1:], columns=range(width), dtype=object), header
+    if len(padded) < header_row[-1]:
+        raise DataError(f"{name}: has {count(len(padded), 'row')}, no row {header_row[-1]}. Correct `header_row:`.")
+    header = join_header(
+        [["" if cell is None else str(cell).strip() for cell in padded[row - 1]] for row in header_row]
+    )
+    return pd.DataFrame(padded[header_row[-1] :], columns=range(width), dtype=object), header
 
 
-def _refuse_unsaved_formulas(name: str, content: bytes, lines: list[list[Any]]) -> None:
+def _refuse_unsaved_formulas(name: str, content: bytes, lines: list[list[Any]], sheet: str | None) -> None:
     """A formula that Excel never computed has no value and would pass for a missing one."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         sheets = [member for member in archive.namelist() if member.startswith("xl/worksheets/")]
         if not any(b"<f>" in (data := archive.read(member)) or b"<f " in data for member in sheets):
             return
-    written, _ = _first_sheet(content, data_only=False)
+    written = _cells_of(content, sheet, data_only=False)
     rows = [
         number
         for number, (formulas, values) in enumerate(zip(written, lines, strict=True), start=1)

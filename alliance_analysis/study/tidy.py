@@ -27,6 +27,7 @@ from alliance_analysis.study.vocabulary import (
     STATUS,
     STATUSES,
     THERAPIST,
+    THERAPY_END,
     TIME,
 )
 
@@ -116,17 +117,28 @@ def _add_client_column(part: Part, name: str, column: str, definition: Definitio
         _add_covariate(part, name, column, definition)
 
 
-def read_client_part(table: Table, definition: Definition, session_columns: set[str]) -> Part:
-    """Read the file of clients: contract columns, its measures, and covariates that do not identify anybody."""
+def read_client_part(table: Table, definition: Definition, measures: dict[str, Measure]) -> Part:
+    """Read the file of clients: contract columns, its measures, and covariates that do not identify anybody.
+
+    Parameters
+    ----------
+    table : Table
+        One row per client.
+    definition : Definition
+        The study file.
+    measures : dict
+        Those of its measures that are read here, not from the sessions.
+    """
     part = _new_part(table)
     for name in CLIENT_COLUMNS:
         if (column := column_in(table, definition, name)) is not None:
             _add_client_column(part, name, column, definition)
-    for measure in definition.measures.values():
-        wanted = measure.items or (measure.column,)
-        if not set(wanted) & session_columns:
-            _add_measure(part, measure, definition)
-    taken = set(part.used.values())
+    for measure in measures.values():
+        _add_measure(part, measure, definition)
+    # the answers of a session are no covariates of the client, wherever a file repeats them
+    others = (one for name, one in definition.measures.items() if name not in measures)
+    taken = {*part.used.values(), *(column for one in others for column in one.items)}
+    taken |= set(definition.clients.rows) if definition.clients else set()
     names = {column: name for name, column in definition.columns.items()}
     for column in table.frame.columns:
         # a column with the name of a score of the sessions would be taken for it
@@ -141,7 +153,7 @@ def _add(part: Part, name: str, column: str, definition: Definition) -> None:
         read = read_ids(cells, rows)
     elif name in (SESSION, PLANNED_SESSIONS):
         read = read_whole(cells, rows, required=name == SESSION, decimal_comma=comma)
-    elif name == DATE:
+    elif name in (DATE, THERAPY_END):
         read = read_dates(cells, rows)
     else:
         allowed = {PHASE: PHASES, STATUS: STATUSES}.get(name, ())
@@ -169,7 +181,9 @@ def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
         if name not in part.frame:
             cells = part.table.frame[column]
             own = cells if part.raters is None else cells.where(part.raters == measure.rater)
-            read = read_numbers(own, part.rows, definition.missing, decimal_comma=part.table.decimal_comma)
+            read = read_numbers(
+                own, part.rows, (*definition.missing, *measure.missing), decimal_comma=part.table.decimal_comma
+            )
             _keep(part, name, column, read)
         if complaint := range_complaint(part.frame[name].to_numpy(), part.rows, low, high):
             part.wrong(name, complaint)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
 from alliance_analysis.errors import DataError
+from alliance_analysis.study.arrange import arrange, keep_rows, own_names
 from alliance_analysis.study.datasets import read_dataset
 from alliance_analysis.study.definition import REPEATED, SESSION_COLUMNS, Definition, read_definition
+from alliance_analysis.study.entries import Entry
 from alliance_analysis.study.join import (
     client_columns,
     finish_clients,
@@ -24,6 +26,7 @@ from alliance_analysis.study.join import (
     two_therapists,
 )
 from alliance_analysis.study.layout import read_session_files, score_ratings
+from alliance_analysis.study.levels import Levels, is_client_level, split_levels
 from alliance_analysis.study.measure import Measure, compare_scales, family
 from alliance_analysis.study.notes import gather
 from alliance_analysis.study.problems import Problem, count, nearest, show, sort_problems
@@ -102,13 +105,19 @@ def read_checked(path: Path) -> Checked:
     """
     definition, problems, notes = read_definition(path)
     log = _Log(problems, notes)
-    tables = [table for name in definition.data if (table := _table(definition, name, log))]
+    tables = [table for entry in definition.data if (table := _table(definition, entry, log))]
     client_table = _table(definition, definition.clients, log) if definition.clients else None
     everything = [*tables, *([client_table] if client_table else [])]
-    if len(everything) == len(definition.data) + bool(definition.clients):
-        log.problems += _unknown_columns(definition, everything)
-    parts, clients = _parts(definition, tables, client_table, log)
-    sessions, client_frame, measures = _frames(definition, parts, clients, log)
+    read = len(everything) == len(definition.data) + bool(definition.clients)
+    rows_read = sum(len(table.frame) for table in tables)
+    arranged = arrange(tables, client_table, definition)
+    definition, tables, client_table = arranged.definition, arranged.tables, arranged.clients
+    log.problems += arranged.problems
+    if read and not arranged.problems:
+        log.problems += _unknown_columns(definition, [*tables, *([client_table] if client_table else [])])
+    levels = split_levels(definition, tables, client_table)
+    parts, clients = _parts(definition, tables, client_table, levels, log)
+    sessions, client_frame, measures = _frames(definition, parts, clients, levels, log)
     return Checked(
         definition,
         sessions,
@@ -117,21 +126,36 @@ def read_checked(path: Path) -> Checked:
         tuple(log.notes),
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
         | {name: sha for table in everything for name, sha in table.sha256.items()},
-        sum(len(table.frame) for table in tables),
+        rows_read,
         sort_problems(log.problems, [path.name, *(table.name for table in everything)]),
     )
 
 
-def _table(definition: Definition, name: str, log: _Log) -> Table | None:
+def _table(definition: Definition, entry: Entry, log: _Log) -> Table | None:
+    name = entry.file
     try:
         if name.startswith(DATASET):
             return read_dataset(name.removeprefix(DATASET))
         # notes and reports name the file; a path of this machine has no place in them
         shown = Path(name).name if Path(name).is_absolute() else name
-        return read_table(definition.path.parent / name, shown)
+        table = read_table(definition.path.parent / name, shown, sheet=entry.sheet, header_row=entry.header_row)
     except DataError as error:
         log.problems.append(Problem(name, "file", str(error).removeprefix(f"{name}: ")))
         return None
+    table = replace(table, name=_called(entry, shown, definition))
+    table, problems = keep_rows(table, entry)
+    table, more = own_names(table, entry, definition)
+    log.problems += [*problems, *more]
+    return table
+
+
+def _called(entry: Entry, shown: str, definition: Definition) -> str:
+    """Return how messages name a file: with its sheet or rows where the study takes several parts of one file."""
+    parts = [one for one in (*definition.data, definition.clients) if one is not None and one.file == entry.file]
+    if len(parts) < 2:
+        return shown
+    which = [entry.sheet or "", *(word for words in entry.rows.values() for word in words[:1])]
+    return f"{shown} ({', '.join(filter(None, which))})" if any(which) else shown
 
 
 def _unknown_columns(definition: Definition, tables: list[Table]) -> list[Problem]:
@@ -162,13 +186,12 @@ def _unknown_columns(definition: Definition, tables: list[Table]) -> list[Proble
 
 
 def _parts(
-    definition: Definition, tables: list[Table], client_table: Table | None, log: _Log
+    definition: Definition, tables: list[Table], client_table: Table | None, levels: Levels, log: _Log
 ) -> tuple[list[Part], Part | None]:
     """Read every file by itself, while its rows still have the numbers the user sees."""
-    parts, problems = read_session_files(tables, definition)
+    parts, problems = read_session_files(tables, replace(definition, measures=levels.sessions))
     log.problems += problems
-    known = {str(column) for table in tables for column in table.frame}
-    clients = read_client_part(client_table, definition, known) if client_table else None
+    clients = read_client_part(client_table, definition, levels.clients) if client_table else None
     if clients and CLIENT not in clients.frame:
         log.problems.append(no_column(clients, CLIENT))
     for part in [*parts, *([clients] if clients else [])]:
@@ -186,7 +209,7 @@ def _ignored(part: Part) -> list[str]:
 
 
 def _frames(
-    definition: Definition, parts: list[Part], clients: Part | None, log: _Log
+    definition: Definition, parts: list[Part], clients: Part | None, levels: Levels, log: _Log
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Measure]]:
     """Join, score and finish the two frames; where keys are wrong only what can still be checked is checked."""
     nothing = pd.DataFrame(), pd.DataFrame(), dict[str, Measure]()
@@ -200,15 +223,15 @@ def _frames(
     log.problems += problems
     log.notes += notes
     file = parts[0].table.name
-    sessions, measures = _scored(file, joined, definition.measures, log, session_level=True)
+    sessions, measures = _scored(file, joined, levels.sessions, definition, log)
     log.problems += _timing(definition, sessions, measures)
     _rater_scales(definition, measures, log)
-    client_frame, client_measures = _client_frame(definition, sessions, parts, clients, log)
+    client_frame, client_measures = _client_frame(definition, sessions, parts, clients, levels, log)
     log.problems += _without_therapist(sessions, client_frame, clients)
     log.problems += _scattered(definition, {*measures, *client_measures}, log.problems)
     if log.problems:
         return nothing
-    keep = [*SESSION_COLUMNS, *measures]
+    keep = [*SESSION_COLUMNS, *(name for name in measures if not is_client_level(name))]
     sessions = finish_sessions(sessions[[name for name in sessions if name in keep]], client_frame)
     client_frame, notes = finish_clients(client_frame, sessions, clients.table.name if clients else None)
     log.notes += notes
@@ -228,9 +251,10 @@ def _without_therapist(sessions: pd.DataFrame, client_frame: pd.DataFrame, clien
 
 
 def _scored(
-    file: str, frame: pd.DataFrame, measures: dict[str, Measure], log: _Log, *, session_level: bool
+    file: str, frame: pd.DataFrame, own: dict[str, Measure], definition: Definition, log: _Log
 ) -> tuple[pd.DataFrame, dict[str, Measure]]:
-    scored, present, notes = score_ratings(frame, measures)
+    measures, session_level = definition.measures, SESSION in frame
+    scored, present, notes = score_ratings(frame, own)
     present |= inherit(measures, list(scored))
     log.notes += notes
     # a subscale that the package computes by itself is nothing the user can mend
@@ -245,15 +269,21 @@ def _scored(
 
 
 def _client_frame(
-    definition: Definition, sessions: pd.DataFrame, parts: list[Part], clients: Part | None, log: _Log
+    definition: Definition,
+    sessions: pd.DataFrame,
+    parts: list[Part],
+    clients: Part | None,
+    levels: Levels,
+    log: _Log,
 ) -> tuple[pd.DataFrame, dict[str, Measure]]:
     """Return what is known of each client, from the clients file and from columns repeated in the sessions."""
-    repeated = [name for name in definition.columns if name in sessions and name not in SESSION_COLUMNS]
+    once = [*definition.columns, *filter(is_client_level, levels.sessions)]
+    repeated = [name for name in once if name in sessions and name not in SESSION_COLUMNS]
     moved, problems = client_columns(sessions, repeated, parts[0].table.name)
     log.problems += problems
     if clients is None or CLIENT not in clients.frame:
         return moved, {}
-    scored, measures = _scored(clients.table.name, clients.frame, definition.measures, log, session_level=False)
+    scored, measures = _scored(clients.table.name, clients.frame, levels.clients, definition, log)
     if not set(scored[CLIENT]) & set(sessions[CLIENT]) and not sessions.empty:
         text = "none of these ids stands among the sessions. Check which column holds the ids in each file."
         log.problems.append(Problem(clients.table.name, clients.place(CLIENT), text))

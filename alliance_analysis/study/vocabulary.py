@@ -13,6 +13,8 @@ PHASE = "phase"
 CONDITION = "condition"
 STATUS = "status"
 PLANNED_SESSIONS = "planned_sessions"
+THERAPY_END = "therapy_end"
+EPISODE = "episode"
 
 SYMPTOMS = "symptoms"
 ALLIANCE_CLIENT = "alliance_client"
@@ -22,6 +24,7 @@ ALLIANCE = (ALLIANCE_CLIENT, ALLIANCE_THERAPIST, ALLIANCE_OBSERVER)
 SUBSCALES = ("goal", "task", "bond")
 
 RATERS = ("client", "therapist", "observer")
+INTAKE = "intake"  # no phase of its own in the sessions: session 0
 PHASES = ("treatment", "post", "follow_up")
 STATUSES = ("completed", "dropout", "referred", "ongoing")
 COLLECTED = ("before", "after")
