@@ -45,6 +45,7 @@ def test_check_says_what_the_study_can_answer(run):
     sessions = aa.load_study("example").sessions
     assert lines[1] == f"{len(sessions):,} sessions, 240 clients, 24 therapists. SIMULATED."
     assert "Does the alliance predict" in out
+    assert lines[-1] == "Next: alliance reproduce --study example"
 
 
 def test_check_lists_every_problem_in_the_users_own_rows(run, tmp_path):
@@ -55,6 +56,7 @@ def test_check_lists_every_problem_in_the_users_own_rows(run, tmp_path):
     assert err.startswith("alliance: sessions.csv has 3 problems.\n")
     assert "(row 3)" in err
     assert "Traceback" not in err
+    assert err.splitlines()[-1] == f"Next: mend these in your files, then run again: alliance check {study}"
 
 
 def test_a_traceback_is_shown_only_on_request(run, tmp_path):
@@ -200,7 +202,7 @@ def test_ctrl_c_is_one_line_and_no_traceback(run, monkeypatch):
 
     before = signal.getsignal(signal.SIGINT)
     try:
-        monkeypatch.setattr(aa, "load_study", interrupt)
+        monkeypatch.setattr(aa, "examine_study", interrupt)
         assert run("check", "example") == (130, "", "alliance: interrupted; earlier reports are as they were.\n")
         monkeypatch.setattr(cli, "app", interrupt)
         assert run("list") == (130, "", "alliance: interrupted; earlier reports are as they were.\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +13,11 @@ from rich.table import Table
 
 import alliance_analysis as aa
 from alliance_analysis.cli.terminal import DebugOption, StudyArgument, app, count_of, say, screen
-from alliance_analysis.errors import AllianceError
+from alliance_analysis.errors import AllianceError, DataError
 
 if TYPE_CHECKING:
+    from alliance_analysis.study.examine import Examined
+    from alliance_analysis.study.problems import Problem
     from alliance_analysis.study.studyfile import Study
 
 NOTES_SHOWN = 10
@@ -26,15 +30,54 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Check a study file and its data, and say which questions they can answer. Changes nothing."""
-    loaded = aa.load_study(study)
-    say(f"{loaded.title}: no problems found.", style="bold")
-    say(_counts(loaded))
-    for note in loaded.notes[:NOTES_SHOWN]:
-        say(f"note  {note}")
-    if further := loaded.notes[NOTES_SHOWN:]:
+    examined = aa.examine_study(study)
+    if examined.study is None:
+        raise DataError(f"{_listed(examined.problems)}\n{_next_step(examined, study)}")
+    if examined.warns:
+        say(f"{examined.title}: nothing stops it; {count_of(len(examined.warns), 'warning')}.", style="bold")
+        say(_listed(examined.warns))
+    else:
+        say(f"{examined.title}: no problems found.", style="bold")
+    say(_counts(examined.study))
+    _tell_notes(examined.notes)
+    _tell_questions(examined.study)
+    say(_next_step(examined, study), style="bold")
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    """Return what stops and what warns, file by file, each with the piece of study.yml that mends it."""
+    lines = []
+    for (severity, file), group in groupby(problems, key=lambda one: (one.severity, one.file)):
+        members = list(group)
+        noun = "problem" if severity == "stops" else "warning"
+        lines.append(f"{file} has {count_of(len(members), noun)}.")
+        for problem in members:
+            lines.append(f"  {problem}")
+            if problem.fix:
+                lines += ["    in study.yml:", *(f"      {line}" for line in problem.fix.splitlines())]
+    return "\n".join(lines)
+
+
+def _next_step(examined: Examined, study: str) -> str:
+    if examined.stops:
+        those = "that" if len(examined.stops) == 1 else "these"
+        return f"Next: mend {those} in your files, then run again: alliance check {study}"
+    if examined.warns:
+        return f"Next: look at each warning; what is right may stay. Then run: alliance reproduce --study {study}"
+    return f"Next: alliance reproduce --study {study}"
+
+
+def _tell_notes(notes: Sequence[Problem]) -> None:
+    for note in notes[:NOTES_SHOWN]:
+        named = note.file if note.place else ""
+        say(f"note  {named}{', ' if named else ''}{note}")
+    if further := notes[NOTES_SHOWN:]:
         say(f"note  and {count_of(len(further), 'further note')}; report 01 lists all.")
+
+
+def _tell_questions(study: Study) -> None:
     table = Table("", "Question", "Can it be answered?", "What it needs", box=None, pad_edge=False)
-    for row in loaded.feasibility().itertuples():
+    for row in study.feasibility().itertuples():
         table.add_row(row.question, row.title, ("yes: " if row.answerable else "no: ") + row.reason, row.needs)
     screen.print(table)
 

@@ -7,6 +7,7 @@ _HOME = {
     "DATASETS": "datasets",
     "QUESTIONS": "feasibility",
     "check_study": "validate",
+    "examine_study": "examine",
     "fetch": "datasets",
     "load_study": "studyfile",
     "registered_studies": "studyfile",

@@ -6,8 +6,14 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 from alliance_analysis.errors import DataError
+
+Severity = Literal["stops", "warns", "note"]
+STOPS: Severity = "stops"
+WARNS: Severity = "warns"
+NOTE: Severity = "note"
 
 MAX_EXAMPLES = 5
 _LONGEST_SHOWN = 20
@@ -15,7 +21,7 @@ _LONGEST_SHOWN = 20
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing the user has to mend.
+    """One thing the user has to mend or to look at.
 
     Attributes
     ----------
@@ -27,15 +33,21 @@ class Problem:
         What is wrong, with the value; what is allowed; the next step.
     line : int
         Line in a study file, for sorting; 0 elsewhere.
+    severity : {"stops", "warns", "note"}
+        The study cannot be loaded as stated; it loads, but a number could be wrong; what was done with the data.
+    fix : str
+        A piece of study.yml that mends it, as it may be pasted; "" where the data have to be mended.
     """
 
     file: str
     place: str
     text: str
     line: int = 0
+    severity: Severity = STOPS
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}"
+        return f"{self.place}: {self.text}" if self.place else self.text
 
 
 def sort_problems(problems: Iterable[Problem], files: Sequence[str]) -> tuple[Problem, ...]:
@@ -44,6 +56,11 @@ def sort_problems(problems: Iterable[Problem], files: Sequence[str]) -> tuple[Pr
     return tuple(
         sorted(set(problems), key=lambda one: (rank.get(one.file, len(rank)), one.file, one.line, one.place, one.text))
     )
+
+
+def stopping(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems that keep a study from being loaded."""
+    return tuple(problem for problem in problems if problem.severity == STOPS)
 
 
 def problems_error(problems: Sequence[Problem]) -> DataError:

@@ -15,8 +15,8 @@ from alliance_analysis.errors import DataError
 from alliance_analysis.resources import data_folder
 from alliance_analysis.study.feasibility import answer_questions
 from alliance_analysis.study.measure import Measure, ScaleMatch, compare_scales
-from alliance_analysis.study.problems import nearest, problems_error
-from alliance_analysis.study.validate import read_checked
+from alliance_analysis.study.problems import nearest, problems_error, stopping
+from alliance_analysis.study.validate import Checked, read_checked
 from alliance_analysis.study.vocabulary import CLIENT, SUBSCALES, SYMPTOMS
 
 STUDY_FILE = "study.yml"
@@ -211,8 +211,13 @@ def load_study(study: str | Path) -> Study:
     """
     path, name = find_study(study)
     checked = read_checked(path)
-    if checked.problems:
-        raise problems_error(checked.problems)
+    if stops := stopping(checked.problems):
+        raise problems_error(stops)
+    return make_study(path, name, checked)
+
+
+def make_study(path: Path, name: str, checked: Checked) -> Study:
+    """Return the study of a file in which nothing stops."""
     definition = checked.definition
     return Study(
         name=name,

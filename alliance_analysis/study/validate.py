@@ -29,7 +29,7 @@ from alliance_analysis.study.layout import read_session_files, score_ratings
 from alliance_analysis.study.levels import Levels, is_client_level, split_levels
 from alliance_analysis.study.measure import Measure, compare_scales, family
 from alliance_analysis.study.notes import gather
-from alliance_analysis.study.problems import Problem, count, nearest, show, sort_problems
+from alliance_analysis.study.problems import Problem, count, nearest, show, sort_problems, stopping
 from alliance_analysis.study.readers import Table, read_table
 from alliance_analysis.study.scoring import inherit
 from alliance_analysis.study.tidy import KEYS, Part, read_client_part
@@ -59,6 +59,10 @@ class Checked:
         Rows of all files of sessions.
     problems : tuple of Problem
         Everything that is wrong, sorted.
+    parts : tuple of Part
+        The files of sessions with their rows as the user sees them; empty unless asked for.
+    client_part : Part or None
+        The same of the file of clients.
     """
 
     definition: Definition
@@ -69,10 +73,12 @@ class Checked:
     files: dict[str, str]
     rows_read: int
     problems: tuple[Problem, ...]
+    parts: tuple[Part, ...] = ()
+    client_part: Part | None = None
 
 
 def check_study(path: Path | str) -> tuple[Problem, ...]:
-    """Return every problem of a study file and its data, sorted; an empty tuple when there is none.
+    """Return everything in a study file and its data that stops it, sorted; an empty tuple when nothing does.
 
     Parameters
     ----------
@@ -84,7 +90,7 @@ def check_study(path: Path | str) -> tuple[Problem, ...]:
     DataError
         When the study file itself cannot be read.
     """
-    return read_checked(Path(path)).problems
+    return stopping(read_checked(Path(path)).problems)
 
 
 @dataclass
@@ -95,8 +101,15 @@ class _Log:
     notes: list[str]
 
 
-def read_checked(path: Path) -> Checked:
+def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
     """Read a study file and its data as far as they can be read, and collect everything that is wrong.
+
+    Parameters
+    ----------
+    path : Path
+        The study file.
+    keep_parts : bool
+        Whether to hand out the single files too, for whoever looks at rows; they take memory.
 
     Raises
     ------
@@ -128,6 +141,8 @@ def read_checked(path: Path) -> Checked:
         | {name: sha for table in everything for name, sha in table.sha256.items()},
         rows_read,
         sort_problems(log.problems, [path.name, *(table.name for table in everything)]),
+        tuple(parts) if keep_parts else (),
+        clients if keep_parts else None,
     )
 
 
@@ -229,7 +244,7 @@ def _frames(
     client_frame, client_measures = _client_frame(definition, sessions, parts, clients, levels, log)
     log.problems += _without_therapist(sessions, client_frame, clients)
     log.problems += _scattered(definition, {*measures, *client_measures}, log.problems)
-    if log.problems:
+    if stopping(log.problems):
         return nothing
     keep = [*SESSION_COLUMNS, *(name for name in measures if not is_client_level(name))]
     sessions = finish_sessions(sessions[[name for name in sessions if name in keep]], client_frame)
