@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alliance_analysis.study.fixes import add_fixes
 from alliance_analysis.study.problems import NOTE, WARNS, Problem, sort_problems, stopping
 from alliance_analysis.study.studyfile import Study, find_study, make_study
 from alliance_analysis.study.validate import Checked, read_checked
@@ -71,8 +72,10 @@ def examine_study(study: Path | str) -> Examined:
     path, name = find_study(study)
     checked = read_checked(path, keep_parts=True)
     files = [path.name, *checked.files]
-    stops = stopping(checked.problems)
-    warns = sort_problems((one for one in checked.problems if one.severity == WARNS), files)
+    parts = [*checked.parts, *([checked.client_part] if checked.client_part else [])]
+    told = sort_problems(add_fixes(checked.problems, checked.definition, parts), files)
+    stops = stopping(told)
+    warns = sort_problems((one for one in told if one.severity == WARNS), files)
     notes = tuple(_as_problem(note, files) for note in checked.notes)
     return Examined(path, checked, stops, warns, notes, None if stops else make_study(path, name, checked))
 
