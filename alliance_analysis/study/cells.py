@@ -24,6 +24,10 @@ _COMMA = r"[+-]?(\d+,\d*|,\d+)"
 _INFINITE = r"(?i)[+-]?(inf|infinity|∞)"
 _ISO_DATE = r"(\d{4}-\d{2}-\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
 _GERMAN_DATE = r"\d{1,2}\.\d{1,2}\.\d{4}"
+_SLASH_DATE = r"^(\d{1,2})/(\d{1,2})/(\d{4})(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?)?$"
+_REWRITE = "Write the dates as 2024-03-31."
+_FEW = 1000
+_MOST_SHOWN = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,54 @@ class Column:
     notes: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True)
+class Distinct:
+    """A column as its different texts: millions of cells repeat a few of them, and each is looked at once.
+
+    Attributes
+    ----------
+    texts : Series of str
+        Every different cell as stripped text; "" for empty ones.
+    codes : ndarray of int
+        Which of them each row holds.
+    """
+
+    texts: pd.Series
+    codes: np.ndarray
+
+    def spread(self, values: pd.Series | np.ndarray) -> np.ndarray:
+        """Return one value per row of one value per different text."""
+        return np.asarray(values)[self.codes]
+
+    def number(self, chosen: pd.Series) -> int:
+        """Return how many rows hold one of the chosen texts."""
+        return int(self.spread(chosen).sum()) if chosen.any() else 0
+
+
+def distinct(column: pd.Series) -> Distinct:
+    """Return the different texts of a column and which of them each row holds."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values, codes = pd.Series(column.cat.categories), column.cat.codes.to_numpy()
+        if (codes < 0).any():
+            values = pd.concat([values, pd.Series([None], dtype=object)], ignore_index=True)
+            codes = np.where(codes < 0, len(values) - 1, codes)
+        return Distinct(_texts(values), codes)
+    try:
+        codes, found = pd.factorize(column, use_na_sentinel=False)
+    except TypeError:  # a cell that cannot be compared stands for itself
+        codes, found = np.arange(len(column)), column.to_numpy()
+    return Distinct(_texts(pd.Series(found)), codes)
+
+
 def texts(column: pd.Series) -> pd.Series:
     """Return every cell as stripped text; "" for empty ones, ``7`` for the number 7.0."""
+    if len(column) < _FEW:
+        return _texts(column)
+    each = distinct(column)
+    return pd.Series(each.texts.array.take(each.codes), index=column.index, name=column.name)
+
+
+def _texts(column: pd.Series) -> pd.Series:
     if pd.api.types.is_string_dtype(column) and not pd.api.types.is_object_dtype(column):
         written = column.fillna("").str.strip()
     else:
@@ -66,8 +116,9 @@ def _text(cell: Any) -> str:
 
 def read_ids(column: pd.Series, rows: np.ndarray) -> Column:
     """Read ids as text; every row needs one."""
-    written = texts(column)
-    return Column(written.to_numpy(dtype=object), _report_empty(written, rows, "an id"))
+    each = distinct(column)
+    values = each.texts.to_numpy(dtype=object)[each.codes]
+    return Column(values, _report_empty(each, rows, "an id"))
 
 
 def read_numbers(
@@ -86,7 +137,8 @@ def read_numbers(
     decimal_comma : bool
         Whether ``3,5`` is 3.5. A column that has such cells must not have decimal points too.
     """
-    written = texts(column)
+    each = distinct(column)
+    written = each.texts
     coded = written.isin([code for code in missing if isinstance(code, str)])
     commas = written.str.fullmatch(_COMMA) if decimal_comma else pd.Series(False, index=written.index)
     plain = written.str.fullmatch(_NUMBER)
@@ -103,64 +155,80 @@ def read_numbers(
     values[(coded | infinite).to_numpy()] = np.nan
     words = (written != "") & ~coded & ~plain & ~commas & ~infinite & ~points
     complaints = (
-        *_report(written, rows, words, ("not a number", "not numbers"), _CODE),
-        *_report(written, rows, infinite & ~coded, ("infinite", "infinite"), "Correct it."),
-        *_report_points(written, rows, points),
+        *_report(each, rows, words, ("not a number", "not numbers"), _CODE),
+        *_report(each, rows, infinite & ~coded, ("infinite", "infinite"), "Correct it."),
+        *_report_points(each, rows, points),
     )
-    remarks = (Remark("comma", int(commas.sum())), Remark("code", int(coded.sum()), tuple(codes)))
-    return Column(values, complaints, tuple(remark for remark in remarks if remark.number))
+    remarks = (Remark("comma", each.number(commas)), Remark("code", each.number(coded), tuple(codes)))
+    return Column(each.spread(values), complaints, tuple(remark for remark in remarks if remark.number))
 
 
-def _report_points(cells: pd.Series, rows: np.ndarray, wrong: pd.Series) -> tuple[str, ...]:
-    """A point among commas may be a decimal point or separate thousands: the user has to say."""
+def _cells(each: Distinct, rows: np.ndarray, wrong: pd.Series) -> tuple[int, list[str], list[int]]:
+    """Return how many cells are wrong, and the first of them with their rows."""
     if not wrong.any():
-        return ()
-    values, places = cells[wrong].tolist(), rows[wrong.to_numpy()].tolist()
-    others = "the other cells of this column a comma"
-    if len(values) == 1:
-        return (f"{examples(values, places)} has a decimal point, {others}. {_ALIKE}",)
-    return (f"{len(values):,} cells have a decimal point, {others}; first {examples(values, places)}. {_ALIKE}",)
+        return 0, [], []
+    places = np.flatnonzero(each.spread(wrong))
+    shown = places[:_MOST_SHOWN]
+    return len(places), each.texts.to_numpy()[each.codes[shown]].tolist(), rows[shown].tolist()
 
 
-def _report(cells: pd.Series, rows: np.ndarray, wrong: pd.Series, is_are: tuple[str, str], fix: str) -> tuple[str, ...]:
-    """Return at most one sentence: how many cells are wrong, the first ones with their rows, and what to do."""
-    number = int(wrong.sum())
+def _report_points(each: Distinct, rows: np.ndarray, wrong: pd.Series) -> tuple[str, ...]:
+    """A point among commas may be a decimal point or separate thousands: the user has to say."""
+    number, values, places = _cells(each, rows, wrong)
     if not number:
         return ()
-    values, places = cells[wrong].tolist(), rows[wrong.to_numpy()].tolist()
+    others = "the other cells of this column a comma"
+    if number == 1:
+        return (f"{examples(values, places)} has a decimal point, {others}. {_ALIKE}",)
+    return (f"{number:,} cells have a decimal point, {others}; first {examples(values, places)}. {_ALIKE}",)
+
+
+def _report(each: Distinct, rows: np.ndarray, wrong: pd.Series, is_are: tuple[str, str], fix: str) -> tuple[str, ...]:
+    """Return at most one sentence: how many cells are wrong, the first ones with their rows, and what to do."""
+    number, values, places = _cells(each, rows, wrong)
+    if not number:
+        return ()
     if number == 1:
         return (f"{show(values[0])} is {is_are[0]} (row {places[0]}). {fix}",)
     return (f"{number:,} cells are {is_are[1]}; first {examples(values, places)}. {fix}",)
 
 
-def _report_empty(written: pd.Series, rows: np.ndarray, what: str) -> tuple[str, ...]:
-    empty = (written == "").to_numpy()
-    if not empty.any():
+def _report_empty(each: Distinct, rows: np.ndarray, what: str) -> tuple[str, ...]:
+    number, _, places = _cells(each, rows, each.texts == "")
+    if not number:
         return ()
-    return (
-        f"{count(int(empty.sum()), 'row')} without {what}; first row {rows[empty][0]}. Fill it in, or delete the row.",
-    )
+    return (f"{count(number, 'row')} without {what}; first row {places[0]}. Fill it in, or delete the row.",)
 
 
 def read_whole(column: pd.Series, rows: np.ndarray, *, required: bool, decimal_comma: bool = False) -> Column:
     """Read whole numbers of 0 or more (session numbers, planned sessions) as floats."""
-    read = read_numbers(column, rows, decimal_comma=decimal_comma)
+    each = distinct(column)
+    known = np.arange(len(each.texts))
+    read = read_numbers(each.texts, known, decimal_comma=decimal_comma)
     values = pd.Series(read.values)
     wrong = values.notna() & ((values < 0) | (values % 1 != 0) | (values > _LARGEST_WHOLE))
     fix = "Number the sessions 1, 2, 3 …, 0 for the intake." if required else "Correct it."
+    of_column = read_numbers(column, rows, decimal_comma=decimal_comma)
     complaints = (
-        *(complaint.replace(_CODE, "Correct it.") for complaint in read.complaints),
-        *(_report_empty(texts(column), rows, "a number") if required else ()),
-        *_report(values, rows, wrong, ("not a whole number of 0 or more", "not whole numbers of 0 or more"), fix),
+        *(complaint.replace(_CODE, "Correct it.") for complaint in of_column.complaints),
+        *(_report_empty(each, rows, "a number") if required else ()),
+        *_report(
+            Distinct(values, each.codes),
+            rows,
+            wrong,
+            ("not a whole number of 0 or more", "not whole numbers of 0 or more"),
+            fix,
+        ),
     )
-    return Column(values.mask(wrong).to_numpy(), complaints, read.notes)
+    return Column(each.spread(values.mask(wrong)), complaints, of_column.notes)
 
 
 def read_words(
     column: pd.Series, rows: np.ndarray, missing: Sequence[float | str], allowed: Iterable[str] = ()
 ) -> Column:
     """Read a category as text (None where empty); with `allowed`, every other word is reported."""
-    written = texts(column)
+    each = distinct(column)
+    written = each.texts
     coded = written.isin([_text(code) for code in missing])
     values = written.mask(coded, "")
     allowed = tuple(allowed)
@@ -168,22 +236,52 @@ def read_words(
     words = f"one of the allowed words {', '.join(allowed)}"
     hint = nearest(values[wrong].iloc[0], allowed) if wrong.any() else ""
     fix = f"Use {hint.removeprefix('; nearest: ')}." if hint else "Use one of them."
-    complaints = _report(values, rows, wrong, (f"not {words}", f"not {words}"), fix)
+    complaints = _report(each, rows, wrong, (f"not {words}", f"not {words}"), fix)
     typed = values.to_numpy(dtype=object, copy=True)
     typed[typed == ""] = None
     codes = tuple(show(code) for code in missing if (written == _text(code)).any())
-    return Column(typed, complaints, (Remark("code", int(coded.sum()), codes),) if coded.any() else ())
+    remark = (Remark("code", each.number(coded), codes),) if coded.any() else ()
+    return Column(each.spread(typed), complaints, remark)
 
 
 def read_dates(column: pd.Series, rows: np.ndarray) -> Column:
-    """Read days: 2024-03-31, with or without a time, or 31.03.2024; other orders are ambiguous and reported."""
-    written = texts(column)
+    """Read days: 2024-03-31, with or without a time, 31.03.2024, or with slashes where the column shows the order.
+
+    With slashes the whole column decides: 25/03/2024 can only be day first, 03/25/2024 only month first. A column in
+    which no date shows it is reported, because guessing would move sessions by months.
+    """
+    each = distinct(column)
+    written = each.texts
     iso = written.str.fullmatch(_ISO_DATE)
     german = written.str.fullmatch(_GERMAN_DATE)
+    slashes = written.str.extract(_SLASH_DATE)
     values = pd.Series(pd.NaT, index=written.index, dtype="datetime64[us]")
     values[iso] = pd.to_datetime(written[iso].str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
     values[german] = pd.to_datetime(written[german], format="%d.%m.%Y", errors="coerce")
-    wrong = (written != "") & values.isna()
-    fix = "Write it as 2024-03-31 or 31.03.2024."
-    complaints = _report(written, rows, wrong, ("not a date", "not dates"), fix)
-    return Column(values.to_numpy(), complaints, (Remark("date", int(german.sum())),) if german.any() else ())
+    slashed = slashes[0].notna()
+    order = _slash_order(slashes[slashed])
+    if order in ("%d/%m/%Y", "%m/%d/%Y"):
+        joined = slashes[0].str.cat([slashes[1], slashes[2]], sep="/")
+        values[slashed] = pd.to_datetime(joined[slashed], format=order, errors="coerce")
+    open_dates = slashed & values.isna()
+    wrong = (written != "") & values.isna() & ~open_dates
+    complaints = (
+        *_report(each, rows, wrong, ("not a date", "not dates"), "Write it as 2024-03-31 or 31.03.2024."),
+        *_report(each, rows, open_dates, (f"a date whose order {order}", f"dates whose order {order}"), _REWRITE),
+    )
+    remarks = [Remark("date", each.number(german))] if german.any() else []
+    if slashed.any() and not open_dates.any():
+        remarks.append(Remark("slash", each.number(slashed), ("day" if order.startswith("%d") else "month",)))
+    return Column(each.spread(values), complaints, tuple(remarks))
+
+
+def _slash_order(parts: pd.DataFrame) -> str:
+    """Return the format all dates with slashes of a column have, or what keeps it from being known."""
+    if parts.empty:
+        return ""
+    first, second = (parts[place].astype(int).max() for place in (0, 1))
+    if first > 12 and second > 12:
+        return "differs within the column"
+    if first <= 12 and second <= 12:
+        return "nothing in the column shows"
+    return "%d/%m/%Y" if first > 12 else "%m/%d/%Y"

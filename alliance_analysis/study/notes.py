@@ -10,7 +10,7 @@ from typing import Literal
 
 from alliance_analysis.study.problems import count
 
-Cause = Literal["code", "comma", "date", "rater"]
+Cause = Literal["code", "comma", "date", "slash", "rater"]
 _MAX_NAMES = 5
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 
@@ -21,12 +21,13 @@ class Remark:
 
     Attributes
     ----------
-    cause : {"code", "comma", "date", "rater"}
-        A code for missing, a decimal comma, a date written day.month.year, a value in the row of another rater.
+    cause : {"code", "comma", "date", "slash", "rater"}
+        A code for missing, a decimal comma, a date written day.month.year or with slashes, a value in the row of
+        another rater.
     number : int
         Cells.
     codes : tuple of str
-        The codes that were met.
+        The codes that were met; of dates with slashes, what stands first.
 
     Examples
     --------
@@ -43,6 +44,8 @@ class Remark:
             return f"{count(self.number, 'decimal comma')} read as decimal points"
         if self.cause == "date":
             return f"{count(self.number, 'date')} read as day.month.year"
+        if self.cause == "slash":
+            return f"{count(self.number, 'date')} with slashes read with the {self.codes[0]} first, as the column shows"
         if self.cause == "rater":
             return f"{count(self.number, 'value')} in rows of another rater not read"
         codes = f"code{'s' if len(self.codes) > 1 else ''} {', '.join(self.codes)}"

@@ -58,10 +58,10 @@ def test_cells_stay_as_written(tmp_path: Path) -> None:
     ("name", "content", "sentence"),
     [
         (
-            "x.sav",
+            "x.rds",
             b"",
-            "x.sav: files of this kind are not read; allowed are .csv, .tsv, .txt, .xlsx, .parquet. Save it as "
-            "one of them.",
+            "x.rds: files of this kind are not read; allowed are .csv, .tsv, .txt, .xlsx, .xlsm, .sav, .zsav, .dta, "
+            ".parquet. Save it as one of them.",
         ),
         ("x.csv", b" \n", "x.csv: the file is empty. Save the data again."),
         ("x.csv", b"a\x00b\n", "x.csv: is not a text file. Save it as csv with the encoding UTF-8."),

@@ -209,8 +209,9 @@ def test_an_ambiguous_date_is_a_problem(message: Message) -> None:
         "client,session,date,alliance_client,symptoms\nc1,1,03/04/2024,3,7\nc1,2,2024-02-30,4,8\nc1,3,1.2.2024,4,8\n"
     )
     assert message(STUDY, sessions) == (
-        "sessions.csv has 1 problem.\n  date: 2 cells are not dates; first '03/04/2024' (row 2), '2024-02-30' (row 3). "
-        "Write it as 2024-03-31 or 31.03.2024."
+        "sessions.csv has 2 problems.\n"
+        "  date: '03/04/2024' is a date whose order nothing in the column shows (row 2). Write the dates as 2024-03-31.\n"
+        "  date: '2024-02-30' is not a date (row 3). Write it as 2024-03-31 or 31.03.2024."
     )
 
 
