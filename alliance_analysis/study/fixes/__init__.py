@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from alliance_analysis.study.battery import Battery, batteries
 from alliance_analysis.study.definition import Definition
-from alliance_analysis.study.fixes.codes import Cells, code_fix, missing_codes, scale_fix
+from alliance_analysis.study.fixes.codes import code_fix, missing_codes, scale_fix
 from alliance_analysis.study.fixes.keys import key_fix
 from alliance_analysis.study.fixes.snippet import Scalar
 from alliance_analysis.study.fixes.words import word_fix
-from alliance_analysis.study.measure import tag_items
 from alliance_analysis.study.notes import name_columns
 from alliance_analysis.study.problems import Problem
-from alliance_analysis.study.scoring import ITEM
 from alliance_analysis.study.tidy import Part, range_complaint
 
 _OUTSIDE = (" value outside ", " values outside ")
@@ -38,62 +37,51 @@ def add_fixes(problems: Sequence[Problem], definition: Definition, parts: Sequen
     -------
     list of Problem
     """
-    batteries = [cells for part in parts for cells in _cells_of(part, definition)]
-    codes = [missing_codes(cells) for cells in batteries]
+    found_in = [battery for part in parts for battery in batteries(part, definition.measures)]
+    codes = [missing_codes(battery) for battery in found_in]
     everywhere = list(dict.fromkeys(code for each in codes for code in each))
     found: list[Problem] = []
     left = list(problems)
-    for cells, own in zip(batteries, codes, strict=True):
-        told, left = _told_of(cells, left)
-        found += [_with_cells_fix(one, cells, own, definition, everywhere) for one in _merged(told, cells)]
+    for battery, own in zip(found_in, codes, strict=True):
+        told, left = _told_of(battery, left)
+        found += [_with_cells_fix(one, battery, own, definition, everywhere) for one in _merged(told, battery)]
     return found + [_with_fix(one, definition, parts) for one in left]
 
 
-def _cells_of(part: Part, definition: Definition) -> list[Cells]:
-    found = []
-    for measure in definition.measures.values():
-        names = [ITEM + item for item in tag_items(measure).items] if measure.items else [measure.name]
-        names = [name for name in names if name in part.frame and name in part.used]
-        if names:
-            found.append(Cells(part, measure, tuple(names)))
-    return found
-
-
-def _told_of(cells: Cells, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
+def _told_of(battery: Battery, problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
     """Split problems into those about values or words of these cells, and all others."""
-    places = {cells.part.place(name) for name in cells.names}
+    places = {battery.part.place(name) for name in battery.names}
     told = [
         one
         for one in problems
-        if one.file == cells.part.table.name
+        if one.file == battery.part.table.name
         and one.place in places
         and any(mark in one.text for mark in (*_OUTSIDE, *_NO_NUMBERS))
     ]
     return told, [one for one in problems if one not in told]
 
 
-def _merged(told: list[Problem], cells: Cells) -> list[Problem]:
+def _merged(told: list[Problem], battery: Battery) -> list[Problem]:
     """Return one problem for values outside the scale in several columns of one battery."""
     outside = [one for one in told if any(mark in one.text for mark in _OUTSIDE)]
     # rows that were ratings have become sessions, whose numbers are those of the first rating only
-    if len(outside) < 2 or cells.limits is None or len(cells.part.rows) != len(cells.part.table.rows):
+    if len(outside) < 2 or battery.limits is None or len(battery.part.rows) != len(battery.part.table.rows):
         return told
-    columns = [cells.part.used[name] for name in cells.names]
-    places = [column for column in columns if any(one.place == column for one in outside)]
-    rows = np.repeat(cells.part.rows, len(cells.names))
-    text = range_complaint(cells.values, rows, *cells.limits)
+    places = [column for column in battery.columns if any(one.place == column for one in outside)]
+    rows = np.repeat(battery.part.rows, len(battery.names))
+    text = range_complaint(battery.answers.ravel(), rows, *battery.limits)
     whole = replace(outside[0], place=name_columns(places), text=text)
     return [whole, *(one for one in told if one not in outside)]
 
 
 def _with_cells_fix(
-    problem: Problem, cells: Cells, codes: Sequence[Scalar], definition: Definition, everywhere: Sequence[Scalar]
+    problem: Problem, battery: Battery, codes: Sequence[Scalar], definition: Definition, everywhere: Sequence[Scalar]
 ) -> Problem:
     if any(mark in problem.text for mark in _OUTSIDE):
-        text, fix = scale_fix(cells)
+        text, fix = scale_fix(battery)
         if fix:
             return replace(problem, text=f"{problem.text.partition('. ')[0]}. {text}Correct what is wrong.", fix=fix)
-    return replace(problem, fix=code_fix(cells, codes, definition, everywhere)) if codes else problem
+    return replace(problem, fix=code_fix(battery, codes, definition, everywhere)) if codes else problem
 
 
 def _with_fix(problem: Problem, definition: Definition, parts: Sequence[Part]) -> Problem:

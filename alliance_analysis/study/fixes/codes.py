@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from alliance_analysis.study.cells import texts
+from alliance_analysis.study.battery import Battery
 from alliance_analysis.study.definition import Definition
 from alliance_analysis.study.fixes.snippet import Scalar, snippet
 from alliance_analysis.study.instruments import INSTRUMENTS
 from alliance_analysis.study.measure import Measure
 from alliance_analysis.study.problems import show
-from alliance_analysis.study.tidy import Part
 
 MOST_CODES = 4  # a form has codes for "not answered", "not applicable" and little else; more values are no codes
 OFTEN = 3  # a slip of the pen is not repeated so often; a word that is, has a meaning
@@ -28,57 +26,18 @@ _NO_ANSWER = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The cells of one measure in one file.
-
-    Attributes
-    ----------
-    part : Part
-        The file.
-    measure : Measure
-        The measure.
-    names : tuple of str
-        Its columns in the frame of the part.
-    """
-
-    part: Part
-    measure: Measure
-    names: tuple[str, ...]
-
-    @property
-    def values(self) -> np.ndarray:
-        """All numbers, row by row."""
-        return self.part.frame[list(self.names)].to_numpy(dtype=float).ravel()
-
-    @property
-    def limits(self) -> tuple[float, float] | None:
-        """Lowest and highest possible value of a cell."""
-        one = self.measure
-        low, high = (one.item_low, one.item_high) if one.items else (one.low, one.high)
-        return None if low is None or high is None else (low, high)
-
-    @property
-    def words(self) -> pd.Series:
-        """Cells that are not numbers, with how often each stands there."""
-        columns = [self.part.used[name] for name in self.names]
-        written = pd.concat([texts(self.part.table.frame[column]) for column in columns])
-        numbers = pd.to_numeric(written.str.replace(",", ".", regex=False), errors="coerce")
-        return written[(written != "") & numbers.isna()].value_counts()
-
-
-def missing_codes(cells: Cells) -> list[Scalar]:
+def missing_codes(battery: Battery) -> list[Scalar]:
     """Return the values and words of a measure that seem to mean that there is no answer."""
-    return [*_numbers(cells), *_words(cells)]
+    return [*_numbers(battery), *_words(battery)]
 
 
-def _numbers(cells: Cells) -> list[Scalar]:
-    if cells.limits is None:
+def _numbers(battery: Battery) -> list[Scalar]:
+    if battery.limits is None:
         return []
-    low, high = cells.limits
-    values = cells.values
+    low, high = battery.limits
+    values = battery.answers
     outside = pd.Series(values[(values < low) | (values > high)]).value_counts()
-    if not 0 < len(outside) <= MOST_CODES or _wider(cells) or _lower(cells):
+    if not 0 < len(outside) <= MOST_CODES or _wider(battery) or _lower(battery):
         return []
     # further out than the scale is wide, and again and again: no slip of the pen
     far = [abs(value - (low + high) / 2) > high - low and times >= OFTEN for value, times in outside.items()]
@@ -86,19 +45,19 @@ def _numbers(cells: Cells) -> list[Scalar]:
     return sorted(outside.index) if all(a or b for a, b in zip(far, codes, strict=True)) else []
 
 
-def _words(cells: Cells) -> list[Scalar]:
-    known = {*cells.measure.missing}
-    found = {word: times for word, times in cells.words.items() if word not in known and show(word) == repr(word)}
+def _words(battery: Battery) -> list[Scalar]:
+    known = {*battery.measure.missing}
+    found = {word: times for word, times in battery.words.items() if word not in known and show(word) == repr(word)}
     often = [str(word) for word, times in found.items() if times >= OFTEN or str(word).casefold() in _NO_ANSWER]
     return sorted(often) if len(found) <= MOST_CODES else [word for word in often if word.casefold() in _NO_ANSWER]
 
 
-def code_fix(cells: Cells, codes: Sequence[Scalar], definition: Definition, everywhere: Sequence[Scalar]) -> str:
+def code_fix(battery: Battery, codes: Sequence[Scalar], definition: Definition, everywhere: Sequence[Scalar]) -> str:
     """Return the line with the codes for missing: for the whole study where no measure can have such a value.
 
     Parameters
     ----------
-    cells : Cells
+    battery : Battery
         The measure.
     codes : sequence
         Its codes.
@@ -109,8 +68,8 @@ def code_fix(cells: Cells, codes: Sequence[Scalar], definition: Definition, ever
     """
     if all(_impossible(code, one) for code in everywhere for one in definition.measures.values()):
         return snippet(("missing",), list(dict.fromkeys([*definition.missing, *everywhere])))
-    own = list(dict.fromkeys([*cells.measure.missing, *codes]))
-    return snippet(("measures", cells.measure.name, "missing"), own)
+    own = list(dict.fromkeys([*battery.measure.missing, *codes]))
+    return snippet(("measures", battery.measure.name, "missing"), own)
 
 
 def _impossible(code: Scalar, measure: Measure) -> bool:
@@ -125,39 +84,39 @@ def _whole(values: np.ndarray) -> np.ndarray:
     return given if (given % 1 == 0).all() else given[:0]
 
 
-def _lower(cells: Cells) -> bool:
+def _lower(battery: Battery) -> bool:
     """Say whether all answers lie on the same scale counted from one less: 0 to 4 for 1 to 5."""
-    answers = cells.values[~np.isnan(cells.values)]
-    if cells.limits is None or not answers.size or (cells.measure.score == "sum" and not cells.measure.items):
+    answers = battery.answers[~np.isnan(battery.answers)]
+    if battery.limits is None or not answers.size or (battery.measure.score == "sum" and not battery.measure.items):
         return False
-    low, high = cells.limits
+    low, high = battery.limits
     return bool(low - 1 <= answers.min() < low and answers.max() <= high - 1)
 
 
-def _wider(cells: Cells) -> float | None:
+def _wider(battery: Battery) -> float | None:
     """Return the highest answer where the form seems to have more steps than the instrument usually has."""
-    answers = _whole(cells.values)
-    if cells.limits is None or not answers.size:
+    answers = _whole(battery.answers)
+    if battery.limits is None or not answers.size:
         return None
-    low, high = cells.limits
+    low, high = battery.limits
     beyond = answers[answers > high]
     steps = beyond.size and high < beyond.max() <= high + WIDER_STEPS and np.unique(beyond).size == beyond.max() - high
     return float(beyond.max()) if steps and answers.min() >= low and beyond.size > WIDER_SHARE * answers.size else None
 
 
-def scale_fix(cells: Cells) -> tuple[str, str]:
+def scale_fix(battery: Battery) -> tuple[str, str]:
     """Return another scale on which all values would be possible, as a sentence and a piece of study.yml, or ""."""
-    if cells.limits is None:
+    if battery.limits is None:
         return "", ""
-    (low, high), path = cells.limits, ("measures", cells.measure.name)
-    other = (low - 1, high - 1) if _lower(cells) else (low, most) if (most := _wider(cells)) else None
+    (low, high), path = battery.limits, ("measures", battery.measure.name)
+    other = (low - 1, high - 1) if _lower(battery) else (low, most) if (most := _wider(battery)) else None
     if other:
         text = f"All answers lie between {other[0]:g} and {other[1]:g}: the form may be coded so. "
         return text, snippet((*path, "range"), other, "if the form is coded so")
-    known = INSTRUMENTS.get(cells.measure.instrument or "")
-    score = "sum" if cells.measure.score == "mean" else "mean"
-    possible = known.score_range(score) if known and not cells.measure.items else None
-    values = cells.values[~np.isnan(cells.values)]
+    known = INSTRUMENTS.get(battery.measure.instrument or "")
+    score = "sum" if battery.measure.score == "mean" else "mean"
+    possible = known.score_range(score) if known and not battery.measure.items else None
+    values = battery.answers[~np.isnan(battery.answers)]
     if possible and values.size and values.min() >= possible[0] and values.max() <= possible[1]:
         text = f"All values lie between {possible[0]:g} and {possible[1]:g}, where the {score} of the items can lie. "
         return text, snippet((*path, "score"), score, f"if the column is the {score}")
