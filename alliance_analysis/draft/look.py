@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.draft.guess import Guess, names
+from alliance_analysis.draft.headers import find_header_row
 from alliance_analysis.draft.profile import Profile, describe_table
 from alliance_analysis.draft.roles import Roles, find_roles
 from alliance_analysis.draft.values import map_sessions
+from alliance_analysis.errors import DataError
 from alliance_analysis.study.cells import texts
-from alliance_analysis.study.readers import Table, read_table
+from alliance_analysis.study.readers import Table, list_sheets, peek_rows, read_table
 from alliance_analysis.study.vocabulary import CLIENT, SESSION
 
 EVENT, REPEAT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
 FORM_ENDS = "_complete"
+_FEWEST_ROWS, _FEWEST_COLUMNS = 2, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +89,34 @@ def look_at(path: Path, file: str) -> list[Source]:
     DataError
         When the file cannot be read.
     """
-    return _views(_source(file, read_table(path, file)))
+    sheets = list_sheets(path)
+    if len(sheets) < 2:
+        return _views(_source(path, file, None))
+    found, notes = [], []
+    for sheet in sheets:
+        try:
+            source = _source(path, file, sheet)
+        except DataError as error:
+            notes.append(f"sheet {sheet} is left out: {error}")
+            continue
+        if len(source.table.frame) < _FEWEST_ROWS or source.table.frame.shape[1] < _FEWEST_COLUMNS:
+            notes.append(f"sheet {sheet} is left out: it holds no table of answers")
+        else:
+            found.extend(_views(source))
+    if not found:
+        raise DataError(f"{file}: no sheet holds a table with a row of names ({'; '.join(notes)}).")
+    return [replace(found[0], notes=(*found[0].notes, *notes)), *found[1:]]
 
 
-def _source(file: str, table: Table) -> Source:
+def _source(path: Path, file: str, sheet: str | None) -> Source:
+    rows = find_header_row(peek_rows(path, sheet))
+    table = read_table(path, file, sheet=sheet, header_row=rows)
+    if table.kind in ("qualtrics", "surveymonkey") and rows != (1,):
+        rows, table = (1,), read_table(path, file, sheet=sheet)
     profiles = describe_table(table)
-    return Source(file, table, profiles, find_roles(table.frame, profiles))
+    notes = tuple(f"the names stand in row {' and '.join(map(str, rows))}" for _ in [0] if rows != (1,))
+    header_row = None if rows == (1,) else rows[0] if len(rows) == 1 else rows
+    return Source(file, table, profiles, find_roles(table.frame, profiles), sheet, header_row, notes=notes)
 
 
 def _views(source: Source) -> list[Source]:

@@ -11,7 +11,7 @@ from alliance_analysis.study.readers import columnar, statistics, text, workbook
 from alliance_analysis.study.readers.survey import unfold_survey
 from alliance_analysis.study.readers.table import Cells, Table, name_columns
 
-__all__ = ["FORMATS", "Table", "list_sheets", "read_table"]
+__all__ = ["FORMATS", "Table", "list_sheets", "peek_rows", "read_table"]
 
 TEXT, WORKBOOK, COLUMNAR = (".csv", ".tsv", ".txt"), (".xlsx", ".xlsm"), (".parquet",)
 STATISTICS = statistics.SPSS + statistics.STATA
@@ -69,6 +69,21 @@ def list_sheets(path: Path) -> tuple[str, ...]:
         When a workbook cannot be read.
     """
     return workbook.list_sheets(path) if path.suffix.lower() in WORKBOOK else ()
+
+
+def peek_rows(path: Path, sheet: str | None = None, number: int = 15) -> list[list[str]]:
+    """Return the first rows of a text file or a sheet as texts, to see where its names stand; empty for other formats.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read.
+    """
+    suffix = path.suffix.lower()
+    _check(path, path.name, suffix)
+    if suffix in TEXT:
+        return text.first_rows(path.name, path, number)
+    return workbook.first_rows(path.name, path, sheet, number) if suffix in WORKBOOK else []
 
 
 def _check(path: Path, name: str, suffix: str) -> None:

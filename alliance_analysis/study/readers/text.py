@@ -65,6 +65,20 @@ def read_text(name: str, path: Path, header_row: tuple[int, ...] = (1,)) -> Cell
     return Cells(stack.frame(), header, rows[-1], notes, separator != ",")
 
 
+def first_rows(name: str, path: Path, number: int) -> list[list[str]]:
+    """Return the first rows of a file; its separator is that of its widest line."""
+    encoding, _ = _encoding(name, path)
+    head = _first_lines(path, encoding, number)
+    if head and _STATED.fullmatch(head[0]):
+        head = head[1:]
+    separator = find_separator(head[max(range(len(head)), key=lambda at: _width(head[at])) :]) if head else ","
+    return [[cell.strip() for cell in record] for record in csv.reader(head, delimiter=separator)]
+
+
+def _width(line: str) -> int:
+    return max(line.count(separator) for separator in SEPARATORS)
+
+
 def _encoding(name: str, path: Path) -> tuple[str, list[str]]:
     """Return the encoding in which the whole file can be read."""
     with path.open("rb") as file:

@@ -6,6 +6,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ def read_workbook(name: str, path: Path, sheet: str | None, header_row: tuple[in
     frame = pd.DataFrame([cells for _, cells in below], columns=range(width), dtype=object)
     notes = [f"{name}: the first of {len(sheets)} sheets was read."] if len(sheets) > 1 and sheet is None else []
     return Cells(frame, header, header_row[-1], notes, numbers=np.array([row for row, _ in below], dtype=np.int64))
+
+
+def first_rows(name: str, path: Path, sheet: str | None, number: int) -> list[list[str]]:
+    """Return the first rows of a sheet as texts; a row without cells is an empty list."""
+    with _open(name, path) as book:
+        chosen = book[sheet] if sheet else book.worksheets[0]
+        found = dict(islice(_rows(name, chosen), number))
+    return [[_name(cell) for cell in found.get(row, [])] for row in range(1, min(max(found, default=0), number) + 1)]
 
 
 def _name(cell: Any) -> str:

@@ -1,0 +1,55 @@
+"""Finds the row or rows that hold the names of the columns: below a title, or in two rows that belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?%?|\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*")
+_MOST_ABOVE = 10
+
+
+def find_header_row(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
+    """Return the rows of the names, counted from 1.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        The first rows of a table.
+
+    Examples
+    --------
+    >>> find_header_row([["Our clinic, 2024"], [], ["ID", "Nr", "PHQ"], ["7", "1", "12"], ["7", "2", "10"]])
+    (3,)
+    >>> find_header_row([["ID", "WAI", "", "PHQ"], ["", "1", "2", "sum"], ["7", "4", "5", "12"], ["8", "4", "5", "9"]])
+    (1, 2)
+    """
+    filled = [[bool(cell.strip()) for cell in row] for row in rows]
+    counts = [sum(row) for row in filled]
+    if not counts:
+        return (1,)
+    usual = sorted(counts[1:] or counts)[len(counts[1:] or counts) // 2]
+    wide = max(2, 0.6 * usual)
+    first = next((at for at, number in enumerate(counts[:_MOST_ABOVE]) if number >= wide), 0)
+    # a title stands alone: names of groups above the names of columns fill several cells
+    while first > 0 and counts[first - 1] > 1:
+        first -= 1
+    if first + 2 < len(rows) and _continues(rows, first):
+        return first + 1, first + 2
+    return (first + 1,)
+
+
+def _continues(rows: Sequence[Sequence[str]], first: int) -> bool:
+    """Say whether the next row goes on with the names: it names what the first row leaves empty."""
+    width = max(map(len, rows))
+    upper, lower, *below = ([*row, *[""] * (width - len(row))] for row in rows[first:])
+    gaps = [place for place in range(width) if not upper[place].strip() and lower[place].strip()]
+    named = [place for place in range(width) if upper[place].strip()]
+    if not gaps or len(named) < 1 or any(_NUMBER.fullmatch(upper[place].strip()) for place in named):
+        return False
+    body = [[row[place] for row in below if row[place].strip()] for place in gaps]
+    # names below a group may be numbers of items, 1 2 3, which the cells below do not repeat
+    words = [place for place in gaps if not _NUMBER.fullmatch(lower[place].strip())]
+    counting = [lower[place].strip() for place in gaps if place not in words]
+    rising = all(one.isdigit() for one in counting) and sorted(map(int, counting)) == list(map(int, counting))
+    return any(body) and (len(words) == len(gaps) or (rising and len(set(counting)) == len(counting)))
