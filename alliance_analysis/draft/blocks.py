@@ -13,11 +13,10 @@ from alliance_analysis.draft.aliases import ALIASES, find_in_text, form_of
 from alliance_analysis.draft.guess import names, span
 from alliance_analysis.draft.names import Meaning, Pattern, find_patterns, name_with_session, read_words
 from alliance_analysis.draft.profile import Profile
-from alliance_analysis.draft.words import CLEAR_SESSION_MARKS, ITEM_MARKS, SESSION_MARKS, tokens
+from alliance_analysis.draft.words import CLEAR_SESSION_MARKS, ITEM_MARKS, RATER_WORDS, SESSION_MARKS, tokens
 from alliance_analysis.study.instruments import INSTRUMENTS
 
-_WIDEST_ITEM = 10
-_MOST_ITEMS = 120
+_LABEL_WORDS = 8
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,10 @@ def find_blocks(profiles: Iterable[Profile], setting: Setting) -> list[Block]:
         What is known of the file.
     """
     described = {one.name: one for one in profiles if one.numeric or not one.filled}
-    patterns = find_patterns(described)
+    blocks = _labelled(described)
+    taken = {column for block in blocks for column in block.held}
+    patterns = find_patterns(name for name in described if name not in taken)
     paired = _pairs(patterns)
-    blocks: list[Block] = []
     for pattern in patterns:
         meaning = _settle_rater(read_words(pattern.parts), pattern, paired)
         for part in _without_strangers(pattern, described):
@@ -158,11 +158,46 @@ def _blocks_of(pattern: Pattern, meaning: Meaning, described: dict[str, Profile]
 def _one_slot(pattern: Pattern, role: tuple[str, str], meaning: Meaning, described: dict[str, Profile]) -> list[Block]:
     kind, doubt = role
     ordered = [pattern.columns[numbers] for numbers in sorted(pattern.columns)]
+    runs = _runs(pattern) if not meaning.alias else [ordered]
     if kind == "session":
         return _grid(pattern, 0, None, meaning, described, doubt)
     if kind == "single":
         return [_block(pattern, [(column,)], (), meaning, described, doubt) for column in ordered]
-    return [_block(pattern, [(column,) for column in ordered], (), meaning, described, doubt)]
+    return [_block(pattern, [(column,) for column in run], (), meaning, described, doubt) for run in runs]
+
+
+def _runs(pattern: Pattern) -> list[list[str]]:
+    """Split columns whose numbers do not follow each other: v101 to v112 and v201 to v209 are two batteries."""
+    runs: list[list[str]] = []
+    last = None
+    for (number,), column in sorted(pattern.columns.items()):
+        if last is None or number != last + 1:
+            runs.append([])
+        runs[-1].append(column)
+        last = number
+    return runs
+
+
+def _labelled(described: dict[str, Profile]) -> list[Block]:
+    """Put columns together whose names say nothing and whose labels name a questionnaire."""
+    silent = {
+        column: pattern
+        for pattern in find_patterns(described)
+        if read_words(pattern.parts).alias is None
+        for column in pattern.columns.values()
+    }
+    groups: dict[tuple[str, frozenset[str], str, bool], list[str]] = defaultdict(list)
+    for name, one in described.items():
+        form = find_in_text(one.label) if one.label and name in silent else None
+        if form:
+            score = bool(read_words(tokens(one.label)[:_LABEL_WORDS]).score)
+            groups[form, _rater_in_label(one.label), read_words(silent[name].stem).phase, score].append(name)
+    blocks = []
+    for (form, rater, phase, _), columns in groups.items():
+        meaning = Meaning(raters=rater, clear_rater=bool(rater), phase=phase)
+        pattern = Pattern((form,), {(at,): column for at, column in enumerate(columns, start=1)}, ())
+        blocks.append(_block(pattern, [(column,) for column in columns], (), meaning, described, ""))
+    return blocks
 
 
 def _grid(
@@ -195,7 +230,8 @@ def _session_slot(pattern: Pattern, roles: list[tuple[str, str]], meaning: Meani
     if not setting.one_row_per_client:
         return None
     marked = [slot for slot in range(len(roles)) if pattern.mark(slot) in CLEAR_SESSION_MARKS]
-    weak = [slot for slot in range(len(roles)) if pattern.mark(slot) in SESSION_MARKS - ITEM_MARKS]
+    raters = {word for who in meaning.raters for word in RATER_WORDS[who]}
+    weak = [slot for slot in range(len(roles)) if pattern.mark(slot) in SESSION_MARKS - ITEM_MARKS - raters]
     if marked or weak:
         return (marked or weak)[0]
     sizes = form_of(meaning.alias).sizes if meaning.alias else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?%?|\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*")
 _MOST_ABOVE = 10
@@ -51,5 +52,6 @@ def _continues(rows: Sequence[Sequence[str]], first: int) -> bool:
     # names below a group may be numbers of items, 1 2 3, which the cells below do not repeat
     words = [place for place in gaps if not _NUMBER.fullmatch(lower[place].strip())]
     counting = [lower[place].strip() for place in gaps if place not in words]
-    rising = all(one.isdigit() for one in counting) and sorted(map(int, counting)) == list(map(int, counting))
-    return any(body) and (len(words) == len(gaps) or (rising and len(set(counting)) == len(counting)))
+    numbers = [int(one) for one in counting] if all(one.isdigit() for one in counting) else []
+    rising = bool(numbers) and all(later in (earlier + 1, 1, 2) for earlier, later in pairwise(numbers))
+    return any(body) and (len(words) == len(gaps) or rising)

@@ -181,7 +181,7 @@ def name_measures(candidates: Sequence[Candidate], ask: Ask) -> tuple[list[Draft
     known = [one for one in candidates if one.construct != "other" or one.scale.instrument]
     unknown = [one for one in candidates if one not in known]
     asked, leftover, suggested = _ask_unknown(unknown, ask)
-    known, dropped = _drop_totals([*known, *asked])
+    known, dropped = _drop_totals(_ask_rater([*known, *asked], ask))
     main = _main_symptoms(known)
     taken: dict[str, DraftMeasure] = {}
     notes = list(dropped)
@@ -203,6 +203,20 @@ def name_measures(candidates: Sequence[Candidate], ask: Ask) -> tuple[list[Draft
         name = _free_name(_slug(one.family) or "scale", one, taken)
         taken[name] = replace(_measure(name, one, (), ask), active=False)
     return list(taken.values()), notes, leftover
+
+
+def _ask_rater(candidates: Sequence[Candidate], ask: Ask) -> list[Candidate]:
+    """Ask who rated the alliance where nothing says so, once for each questionnaire."""
+    answers: dict[str, str | None] = {}
+    found = []
+    for one in candidates:
+        if one.construct == "alliance" and one.rater is None:
+            if one.family not in answers:
+                question = Question(f"Who rated {names(one.block.held)} ({one.family})?", tuple(RATERS), "client")
+                answers[one.family] = ask(question)
+            one = replace(one, rater=answers[one.family])
+        found.append(one)
+    return found
 
 
 def _rank(one: Candidate) -> tuple[object, ...]:
@@ -313,7 +327,7 @@ def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> Dr
             keys["reverse"] = reverse
     if not scale.instrument and one.construct != "alliance":
         keys["higher_is_worse"] = one.worse
-    if one.by_session and not block.meaning.phase and one.construct in ("alliance", "symptoms"):
+    if one.by_session and not block.meaning.phase and (one.construct in ("alliance", "symptoms") or name == SYMPTOMS):
         keys["collected"] = "after" if one.construct == "alliance" else "before"
     if scale.missing:
         keys["missing"] = [_plain(code) for code in scale.missing]

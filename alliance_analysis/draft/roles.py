@@ -21,6 +21,7 @@ from alliance_analysis.draft.words import (
     OTHER_DATES,
     RATER,
     START_WORDS,
+    TOOL_COLUMNS,
     TREATMENT,
     tokens,
 )
@@ -42,6 +43,7 @@ SEEN_ROWS = 200_000
 _MOST_SESSIONS = 400
 _FEW = 8
 _NEARLY = 0.97
+_SHORT_LABEL = 10
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def name_rating(role: str, name: str) -> int:
     joined = "".join(words)
     if joined in strong:
         return 4
+    if joined in TOOL_COLUMNS and not (role == DATE and joined in strong | weak):
+        return 0
     if role in (CLIENT, THERAPIST, SESSION) and any(word in NOT_IDS for word in words):
         return 0
     own = [word for word in words if word not in NUMBER_WORDS and not word.isdigit()]
@@ -96,6 +100,14 @@ def name_rating(role: str, name: str) -> int:
     if joined in weak or (own and all(word in weak for word in own)):
         return 2
     return 1 if any(word in weak for word in words) and len(words) <= 2 else 0
+
+
+def _label_rating(role: str, one: Profile) -> int:
+    """Say how well the question behind a column fits a role, where its name says nothing."""
+    words = tokens(one.label)
+    if not words or len(words) > _SHORT_LABEL or set(words) & NOT_IDS:
+        return 0
+    return 2 if set(words) & NAMES[role][0] else 0
 
 
 class _Search:
@@ -122,7 +134,7 @@ class _Search:
         """Return the columns whose name fits a role, best first, that have no role yet and hold what it needs."""
         taken = {guess.value for guess in self.found.values()}
         rated = [
-            (name_rating(role, one.name), one)
+            (name_rating(role, one.name) or _label_rating(role, one), one)
             for one in self.profiles.values()
             if one.name not in taken and one.name not in self.scores and fits(one)
         ]
@@ -184,7 +196,8 @@ def _client(search: _Search) -> None:
     rating, one = best
     others = [other.name for other_rating, other in candidates if other is not one and other_rating >= min(rating, 2)]
     if rating <= 2:
-        doubt = f"the name {one.name!r} does not say that it holds clients"
+        said = f"; its question is: {one.label}" if one.label and not name_rating(CLIENT, one.name) else ""
+        doubt = f"the name {one.name!r} does not say that it holds clients{said}"
     elif [other for other_rating, other in candidates if other_rating == rating and other is not one]:
         doubt = "several columns may hold the clients"
     rows = search.codes(one.name)
@@ -283,11 +296,24 @@ def _phase(search: _Search) -> None:
             continue
         if len(mapped) >= 2 or (mapped and rating >= 4):
             known = [word for words in mapped.values() for word in words]
-            strange = [value for value in one.values if value not in known]
-            doubt = f"{len(strange)} of its words stand for no phase known here" if strange else ""
-            search.found[PHASE] = Guess(one.name, f"its words {', '.join(map(repr, known[:4]))} name phases", doubt)
+            search.found[PHASE] = Guess(one.name, f"its words {', '.join(map(repr, known[:4]))} name phases")
             search.words[PHASE] = mapped
+            _occasions(search, one, [value for value in _in_order(search, one) if value not in known])
             return
+
+
+def _in_order(search: _Search, one: Profile) -> list[str]:
+    """Return the words of a column in the order in which the file has them first."""
+    return [str(word) for word in pd.unique(texts(search.frame[one.name])) if word]
+
+
+def _occasions(search: _Search, one: Profile, strange: list[str]) -> None:
+    """Take words beside intake, post and follow-up for occasions during treatment, where nothing else numbers these."""
+    if not strange or SESSION in search.found or len(strange) > _FEW:
+        return
+    doubt = f"{', '.join(map(repr, strange))} taken for occasions during treatment, numbered as they come in the file"
+    search.found[SESSION] = Guess(one.name, "it names occasions, not only phases", doubt)
+    search.words[SESSION] = {str(number): [word] for number, word in enumerate(strange, start=1)}
 
 
 def _therapist(search: _Search, client: str | None) -> None:
@@ -332,9 +358,13 @@ def _dates(search: _Search, client: str | None) -> None:
 
 
 def _client_level(search: _Search, client: str | None) -> None:
-    for _, one in search.rated(STATUS, lambda one: 1 < one.distinct <= _FEW and not one.dates):
+    rated = [one for _, one in search.rated(STATUS, lambda one: 1 < one.distinct <= _FEW and not one.dates)]
+    taken = {guess.value for guess in search.found.values()}
+    # words for completed and drop-out say what they are under any name
+    worded = [one for one in search.profiles.values() if (one.words or one.value_labels) and 1 < one.distinct <= _FEW]
+    for one in [*rated, *(one for one in worded if one not in rated and one.name not in taken | search.scores)]:
         mapped = map_statuses(one)
-        if mapped:
+        if mapped and (one in rated or {"dropout", "completed"} <= set(mapped)):
             doubt = ""
             if one.numeric and not one.value_labels:
                 read = " and ".join(f"{word} for {status}" for status, words in mapped.items() for word in words)

@@ -112,7 +112,8 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     STATUS: (
         word_set(
             "status dropout dropped dropouts completer completion termination terminated abbruch abschluss ende "
-            "therapieende endstatus beendigung outcomestatus abbrecher discharge dischargereason abschlussart"
+            "therapieende endstatus beendigung outcomestatus abbrecher discharge dischargereason abschlussart abschl "
+            "beendigungsgrund endgrund therapieabschluss exitreason terminationtype terminationstatus"
         ),
         word_set("ended finished"),
     ),
@@ -142,6 +143,14 @@ NOT_IDS = word_set(
     "score sum mean total"
 )
 """Words beside which `client` or `therapist` is no id but a description of the person."""
+
+TOOL_COLUMNS = word_set(
+    "responseid ipaddress progress durationinseconds finished recipientlastname recipientfirstname recipientemail "
+    "locationlatitude locationlongitude distributionchannel userlanguage startdate enddate recordeddate respondentid "
+    "collectorid datecreated datemodified emailaddress firstname lastname customdata submitdate lastpage startlanguage "
+    "qrecaptchascore surveyid submissionid"
+)
+"""Columns that survey tools add of themselves; none of them names a client."""
 
 OTHER_DATES = word_set(
     "birth geburt geburtsdatum dob birthday geb created modified erstellt consent einwilligung import naissance"

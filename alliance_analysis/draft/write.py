@@ -124,6 +124,8 @@ def _entry(entry: Entry) -> object:
         keys["header_row"] = source.header_row
     if source.rows:
         keys["rows"] = source.rows
+    if entry.rater:
+        keys["rater"] = entry.rater
     if entry.columns:
         keys["columns"] = entry.columns
     return source.file if len(keys) == 1 else keys

@@ -48,6 +48,8 @@ MEASURE_KEYS = (
 )  # fmt: skip
 PLAN_KEYS = ("primary", "sesoi", "hypotheses")
 REPORT_KEYS = ("min_cell", "max_gap_days")
+FILE_RATER = "rater of the file"
+"""A column that no file has: it is made where the study file says who filled in a whole file."""
 REPEATED = ("same_person", "different_people")
 SCORES = ("mean", "sum")
 
@@ -159,14 +161,15 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
     keys.only(("plan",), PLAN_KEYS)
     keys.only(("report",), REPORT_KEYS)
     gap = keys.number(("report", "max_gap_days"), None, low=1, whole=True)
-    raters = _raters(keys)
+    data = _data_files(keys)
+    raters = _raters(keys) or _raters_of_files(data)
     definition = Definition(
         path=path,
         title=keys.text(("study", "title")) or path.stem,
         source=keys.text(("study", "source")) or "",
         ethics=keys.text(("study", "ethics")) or "",
         simulated=bool(keys.flag(("study", "simulated"), False)),
-        data=_data_files(keys),
+        data=data,
         clients=_clients_file(keys),
         missing=_missing_codes(keys, ("missing",)),
         columns=_columns(keys),
@@ -260,6 +263,12 @@ def _raters(keys: Keys) -> Raters | None:
             keys.wrong((*path, rater), f"and {first[word]} are both {show(word)}. Give each its own word.")
         first.setdefault(word, rater)
     return Raters(column or "", words)
+
+
+def _raters_of_files(data: tuple[Entry, ...]) -> Raters | None:
+    """Return who rated where each rater has a file of its own."""
+    found = dict.fromkeys(entry.rater for entry in data if entry.rater)
+    return Raters(FILE_RATER, {rater: rater for rater in found if rater}) if found else None
 
 
 def _misspelt(name: str) -> str:

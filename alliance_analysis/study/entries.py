@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from alliance_analysis.study.keys import Keys
 from alliance_analysis.study.problems import show
-from alliance_analysis.study.vocabulary import CLIENT, DATE, SESSION, THERAPIST
+from alliance_analysis.study.vocabulary import CLIENT, DATE, RATERS, SESSION, THERAPIST
 from alliance_analysis.study.yamlfile import KeyPath
 
-ENTRY_KEYS = ("file", "sheet", "header_row", "rows", "columns")
+ENTRY_KEYS = ("file", "sheet", "header_row", "rows", "columns", "rater")
 OWN_NAMES = (CLIENT, THERAPIST, SESSION, DATE)
 """Columns that a file may call otherwise than the others."""
 
@@ -30,6 +30,8 @@ class Entry:
         Column -> words: only rows where each column holds one of its words are read; "" stands for an empty cell.
     columns : dict
         Contract name -> this file's column, where it differs from the study's.
+    rater : str or None
+        Who filled in every row of this file, where each rater has a file with the same columns.
     """
 
     file: str
@@ -37,6 +39,7 @@ class Entry:
     header_row: tuple[int, ...] = (1,)
     rows: dict[str, tuple[str, ...]] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
+    rater: str | None = None
 
 
 def read_entries(keys: Keys, path: KeyPath) -> tuple[Entry, ...]:
@@ -76,7 +79,8 @@ def _entry(keys: Keys, path: KeyPath) -> Entry | None:
         if name not in OWN_NAMES:
             keys.wrong((*path, "columns", name), f"is not a key of a file; allowed are {', '.join(OWN_NAMES)}.")
     own = {name: column for name, column in columns.items() if name in OWN_NAMES and column}
-    return Entry(file, keys.text((*path, "sheet")), _header_row(keys, (*path, "header_row")), rows, own)
+    rater = keys.choice((*path, "rater"), RATERS)
+    return Entry(file, keys.text((*path, "sheet")), _header_row(keys, (*path, "header_row")), rows, own, rater)
 
 
 def _words(keys: Keys, path: KeyPath) -> tuple[str, ...]:

@@ -161,6 +161,10 @@ def _table(definition: Definition, entry: Entry, log: _Log) -> Table | None:
     table, problems = keep_rows(table, entry)
     table, more = own_names(table, entry, definition)
     log.problems += [*problems, *more]
+    if entry.rater and definition.raters:
+        table = replace(
+            table, frame=table.frame.assign(**{definition.raters.column: definition.raters.words[entry.rater]})
+        )
     return table
 
 
