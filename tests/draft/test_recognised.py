@@ -1,0 +1,141 @@
+"""`alliance new` recognises what clinics' files hold, writes a study file that loads, or says what it doubts."""
+
+import files
+import pytest
+
+from alliance_analysis.draft.study import draft_study
+from alliance_analysis.study.validate import read_checked
+
+CLIENT, BOTH = {"client": "client"}, {"client": "client", "session": "session"}
+ALL = {**BOTH, "therapist": "therapist"}
+WAI, PHQ = {"alliance_client": "WAI-SR"}, {"symptoms": "PHQ-9"}
+BOTH_WAI = {**WAI, "alliance_therapist": "WAI-SR"}
+
+# file -> columns, measures with their instruments, words that a doubt has to contain
+KNOWN = {
+    "long_items": ({**ALL, "date": "date"}, {**BOTH_WAI, **PHQ}, []),
+    "german_scores": (
+        {
+            "client": "Patientencode",
+            "therapist": "Therapeut",
+            "session": "Sitzung",
+            "date": "Datum",
+            "status": "Abbruch",
+        },
+        {"alliance_client": "WAI-SR", "alliance_therapist": "WAI-SRT", "symptoms": "OQ-45"},
+        ["0 for completed and 1 for dropout"],
+    ),
+    "wide_means": (CLIENT, {**WAI, **PHQ, "symptoms_baseline": "PHQ-9", "symptoms_post": "PHQ-9"}, ["who rated"]),
+    "wide_sums": (CLIENT, {**WAI, **PHQ}, ["who rated"]),
+    "wide_items": (CLIENT, WAI, ["who rated"]),
+    "wide_items_of_two_raters": (CLIENT, BOTH_WAI, []),
+    "row_per_rating": ({**ALL, "rater": "rater"}, BOTH_WAI, []),
+    "file_per_rater": (BOTH, BOTH_WAI, []),
+    "file_per_questionnaire": (
+        {**ALL, "status": "status"},
+        {**WAI, **PHQ, "bdi_ii_baseline": "BDI-II", "bdi_ii_post": "BDI-II"},
+        ["who rated"],
+    ),
+    "dates_only": ({**CLIENT, "date": "date"}, {"alliance_client": "SRS", "symptoms": "ORS"}, ["who rated"]),
+    "redcap_events": (
+        {"client": "record_id", "session": "redcap_event_name"},
+        {**WAI, **PHQ, "symptoms_baseline": "PHQ-9"},
+        ["taken for intake"],
+    ),
+    "redcap_repeating_form": (
+        {"client": "record_id", "session": "redcap_repeat_instance", "date": "date", "status": "dropout"},
+        {**WAI, **PHQ},
+        ["for completed and"],
+    ),
+    "other_coding": (BOTH, {**WAI, **PHQ}, ["the answers run 0 to 4", "the answers run 1 to 4"]),
+    "change_of_therapist": (ALL, {**WAI, **PHQ}, ["8 ids taken for same person"]),
+    "words_for_sessions": ({**CLIENT, "session": "visit"}, WAI, []),
+    "pre_post_follow_up": (
+        {**CLIENT, "therapist": "therapist"},
+        {**WAI, "symptoms_baseline": "PHQ-9", "symptoms_post": "PHQ-9", "symptoms_follow_up": "PHQ-9"},
+        [],
+    ),
+    "sheets_below_a_title": (ALL, {**WAI, "symptoms_baseline": "PHQ-9", "symptoms_post": "PHQ-9"}, []),
+    "two_rows_of_names": ({"client": "Patient", "session": "Sitzung"}, {**WAI, **PHQ}, []),
+    "labels_of_spss": ({**ALL, "status": "abschl"}, {**WAI, **PHQ}, []),
+    "qualtrics": ({"client": "Q1", "session": "Q2", "date": "RecordedDate"}, {**WAI, **PHQ}, ["'Q1'"]),
+    "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
+    "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
+    "totals": (
+        {"client": "PatientID", "therapist": "ClinicianID", "session": "SessNo"},
+        {"alliance_client": "SRS", "symptoms": "OQ-45", "ors": "ORS"},
+        [],
+    ),
+    "personal_columns": (BOTH, {**WAI, "symptoms": "BDI-II"}, []),
+    "reversed_items": (BOTH, {"alliance_client": "HAq-II", "symptoms": "CORE-OM"}, []),
+    "sheets_by_time": (CLIENT, WAI, ["sheet T2", "sheet T3"]),
+    "stata": (ALL, {**WAI, "symptoms": "GAD-7"}, []),
+    "other_scorings": (BOTH, {**WAI, "symptoms": "CORE-OM", "ors": "ORS"}, ["mean times 10", "no known scoring"]),
+}
+
+
+def drafted(name, folder):
+    draft = draft_study(getattr(files, name)(folder), folder)
+    (folder / "study.yml").write_text(draft.text(name, "2026-11-27"), encoding="utf-8")
+    return draft, read_checked(folder / "study.yml")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_files_are_recognised_and_the_draft_loads(tmp_path, name):
+    columns, measures, doubted = KNOWN[name]
+    draft, checked = drafted(name, tmp_path)
+    assert {role: guess.value for role, guess in draft.draft.columns.items()} == columns
+    found = {one.name: one.keys.get("instrument") for one in draft.draft.measures if one.active}
+    assert found == measures
+    for words in doubted:
+        assert any(words in doubt for doubt in draft.doubts), (words, draft.doubts)
+    assert [str(problem) for problem in checked.problems] == []
+    assert len(checked.sessions) > 0
+
+
+def test_the_sessions_of_a_draft_are_those_of_the_clinic(tmp_path):
+    for name in ("long_items", "wide_means", "row_per_rating", "redcap_events", "file_per_rater", "two_rows_of_names"):
+        folder = tmp_path / name
+        folder.mkdir()
+        _, checked = drafted(name, folder)
+        keys = checked.sessions[["client", "session"]].astype(str).to_numpy().tolist()
+        assert sorted(keys) == sorted(files.C[["client", "session"]].astype(str).to_numpy().tolist()), name
+
+
+def test_what_nothing_is_known_of_is_left_to_the_reader(tmp_path):
+    draft, checked = drafted("unknown_batteries", tmp_path)
+    text = (tmp_path / "study.yml").read_text(encoding="utf-8")
+    assert [one.active for one in draft.draft.measures] == [False, False]
+    assert "#   q1: {label: Q1, items: [q1, q2, q3, q4, q5, q6, q7, q8], range: [1, 5], score: mean}" in text
+    assert "# gas: numbers nothing is known of; not used" in text
+    assert any("no questionnaire was recognised" in line for line in text.splitlines())
+    assert checked.measures == {}
+
+
+def test_an_answer_takes_a_doubt_away(tmp_path):
+    asked = []
+
+    def ask(question):
+        asked.append(question.text)
+        return "alliance, rated by the therapist" if "q1" in question.text else "symptoms or distress (higher is worse)"
+
+    draft = draft_study(files.unknown_batteries(tmp_path), tmp_path, ask)
+    assert asked == ["What are q1 to q8 (values 1 to 5)?", "What are v1 to v6 (values 0 to 100)?"]
+    assert [one.name for one in draft.draft.measures] == ["alliance_therapist", "symptoms"]
+    assert draft.draft.measures[1].keys["higher_is_worse"] is True
+    assert draft.doubts == []
+
+
+def test_without_ids_the_draft_says_so(tmp_path):
+    draft, checked = drafted("no_ids", tmp_path)
+    assert "client" not in draft.draft.columns
+    assert "which client a row belongs to" in (tmp_path / "study.yml").read_text(encoding="utf-8")
+    assert checked.problems
+
+
+def test_a_code_for_missing_and_seven_answer_steps(tmp_path):
+    draft, _ = drafted("seven_steps_and_codes", tmp_path)
+    (symptoms,) = [one for one in draft.draft.measures if one.name == "symptoms"]
+    assert symptoms.keys["reverse"] == ["core2", "core3"]
+    (alliance,) = [one for one in draft.draft.measures if one.name == "alliance_client"]
+    assert alliance.keys["missing"] == [99]
