@@ -111,6 +111,7 @@ from .published import judge_agreement as judge_agreement
 from .published import judge_levels as judge_levels
 from .published import judge_replication as judge_replication
 from .published import load_published as load_published
+from .report.check_page import write_check_page as write_check_page
 from .report.compare import RunComparison as RunComparison
 from .report.compare import check_run_inputs as check_run_inputs
 from .report.compare import compare_runs as compare_runs

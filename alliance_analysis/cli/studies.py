@@ -27,10 +27,18 @@ SIMULATED_FILES = ("sessions.csv", "clients.csv", "truth.json")
 @app.command()
 def check(
     study: StudyArgument,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write what was found as a page too, without ids or values.")
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Check a study file and its data, and say which questions they can answer. Changes nothing."""
+    """Check a study file and its data, and say which questions they can answer. Changes nothing.
+
+    Exit code 0 when nothing stops the study, whatever it warns of; 2 when something does.
+    """
     examined = aa.examine_study(study)
+    if page is not None:
+        say(f"{aa.write_check_page(examined, page)}: written.")
     if examined.study is None:
         raise DataError(f"{_listed(examined.problems)}\n{_next_step(examined, study)}")
     if examined.warns:
@@ -39,7 +47,7 @@ def check(
     else:
         say(f"{examined.title}: no problems found.", style="bold")
     say(_counts(examined.study))
-    _tell_notes(examined.notes)
+    _tell_notes(examined.notes, examined.path.name)
     _tell_questions(examined.study)
     say(_next_step(examined, study), style="bold")
 
@@ -49,11 +57,11 @@ def _listed(problems: Sequence[Problem]) -> str:
     lines = []
     for (severity, file), group in groupby(problems, key=lambda one: (one.severity, one.file)):
         members = list(group)
-        noun = "problem" if severity == "stops" else "warning"
-        lines.append(f"{file} has {count_of(len(members), noun)}.")
+        lines.append(f"{file} has {count_of(len(members), 'problem' if severity == 'stops' else 'warning')}.")
+        last = {problem.fix: problem for problem in members}  # a piece that mends several stands once, after the last
         for problem in members:
             lines.append(f"  {problem}")
-            if problem.fix:
+            if problem.fix and last[problem.fix] is problem:
                 lines += ["    in study.yml:", *(f"      {line}" for line in problem.fix.splitlines())]
     return "\n".join(lines)
 
@@ -67,10 +75,9 @@ def _next_step(examined: Examined, study: str) -> str:
     return f"Next: alliance reproduce --study {study}"
 
 
-def _tell_notes(notes: Sequence[Problem]) -> None:
+def _tell_notes(notes: Sequence[Problem], study_file: str) -> None:
     for note in notes[:NOTES_SHOWN]:
-        named = note.file if note.place else ""
-        say(f"note  {named}{', ' if named else ''}{note}")
+        say(f"note  {note.told(study_file)}")
     if further := notes[NOTES_SHOWN:]:
         say(f"note  and {count_of(len(further), 'further note')}; report 01 lists all.")
 

@@ -112,7 +112,7 @@ def report_html(notebook: Any, page: Mapping[str, Any]) -> str:
     }  # fmt: skip
     remedies = list(dict.fromkeys(check["what_to_do"] for check in doubts if check.get("what_to_do")))
     closing = close_report(page, sections)
-    return _render(
+    return render(
         "report.html.j2",
         {**page, **shown, "headlines": headlines, "doubts": doubts, "remedies": remedies, "closing": closing},
     )
@@ -209,7 +209,7 @@ def tally_checks(checks: Sequence[Mapping[str, Any]]) -> str:
 
 def short_html(page: Mapping[str, Any]) -> str:
     """Return the page of a question that was not answered: `number title kind status study reason needs inputs`."""
-    return _render("short.html.j2", page)
+    return render("short.html.j2", page)
 
 
 def index_html(page: Mapping[str, Any]) -> str:
@@ -221,7 +221,7 @@ def index_html(page: Mapping[str, Any]) -> str:
         beside = {"verdict": count_verdicts(report["verdicts"]), "strip": strip, "beside": row}
         reports.append({**report, "headlines": _for_index(report), **beside})
     statuses = {report["status"] for report in reports}
-    return _render("index.html.j2", {**page, "reports": reports, "statuses": [s for s in _ORDER if s in statuses]})
+    return render("index.html.j2", {**page, "reports": reports, "statuses": [s for s in _ORDER if s in statuses]})
 
 
 def untimed(index: bytes) -> bytes:
@@ -312,7 +312,8 @@ def _exporter() -> Any:
     return exporter
 
 
-def _render(template: str, values: Mapping[str, Any]) -> str:
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Return a page from one of the templates, everything in it escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -49,6 +49,18 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.place}: {self.text}" if self.place else self.text
 
+    def told(self, study_file: str) -> str:
+        """Return the problem with its file, which is left out where it is the study file.
+
+        Examples
+        --------
+        >>> Problem("sessions.csv", "symptoms", "2 cells with code 99 read as missing.").told("study.yml")
+        'sessions.csv, symptoms: 2 cells with code 99 read as missing.'
+        """
+        if self.file == study_file:
+            return str(self)
+        return f"{self.file}{', ' if self.place else ': '}{self}"
+
 
 def sort_problems(problems: Iterable[Problem], files: Sequence[str]) -> tuple[Problem, ...]:
     """Return the problems without repeats: files in the order given, then by line, place and text."""

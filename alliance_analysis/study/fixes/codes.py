@@ -20,7 +20,7 @@ OFTEN = 3  # a slip of the pen is not repeated so often; a word that is, has a m
 WIDER_SHARE = 0.01  # of the answers: single slips beyond the scale do not make a wider scale
 WIDER_STEPS = 2  # forms with five steps exist with six and seven
 _CODE = re.compile(r"-\d+|([789])\1*")  # -9, 99, 888: what exports write for a missing answer
-_NO_ANSWER = {
+NO_ANSWER = {
     ".", "-", "--", "?", "/", "x", "na", "n.a.", "n/a", "k.a.", "ka", "keine angabe", "fehlt", "fehlend", "missing",
     "null", "nil", "leer", "none", "sysmis", "not answered", "unknown",
 }  # fmt: skip
@@ -48,8 +48,8 @@ def _numbers(battery: Battery) -> list[Scalar]:
 def _words(battery: Battery) -> list[Scalar]:
     known = {*battery.measure.missing}
     found = {word: times for word, times in battery.words.items() if word not in known and show(word) == repr(word)}
-    often = [str(word) for word, times in found.items() if times >= OFTEN or str(word).casefold() in _NO_ANSWER]
-    return sorted(often) if len(found) <= MOST_CODES else [word for word in often if word.casefold() in _NO_ANSWER]
+    often = [str(word) for word, times in found.items() if times >= OFTEN or str(word).casefold() in NO_ANSWER]
+    return sorted(often) if len(found) <= MOST_CODES else [word for word in often if word.casefold() in NO_ANSWER]
 
 
 def code_fix(battery: Battery, codes: Sequence[Scalar], definition: Definition, everywhere: Sequence[Scalar]) -> str:

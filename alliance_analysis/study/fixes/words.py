@@ -6,6 +6,7 @@ import re
 
 from alliance_analysis.study.cells import texts
 from alliance_analysis.study.definition import Definition
+from alliance_analysis.study.fixes.codes import NO_ANSWER
 from alliance_analysis.study.fixes.snippet import snippet, together
 from alliance_analysis.study.problems import nearest, show
 from alliance_analysis.study.shape_keys import PHASE_WORDS
@@ -61,6 +62,12 @@ def word_fix(part: Part, role: str, definition: Definition) -> str:
             unsure = "" if all(meanings[word] for word in words) else f"a guess; or {', '.join(allowed[1:])}"
             pieces.append(snippet(("words", role, meaning), [*told, *words], unsure))
     return together(pieces)
+
+
+def is_usual_word(word: str) -> bool:
+    """Say whether a word is one that clinics use for a phase, a status or a missing answer, so that it names nobody."""
+    plain = word.casefold().strip()
+    return plain in NO_ANSWER or any(re.fullmatch(one, plain) for each in _MEANINGS.values() for one in each.values())
 
 
 def _meaning(role: str, word: str) -> str:
