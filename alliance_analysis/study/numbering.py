@@ -73,6 +73,8 @@ def number_sessions(tables: Sequence[Table], definition: Definition) -> tuple[li
     source = definition.shape.numbered_from
     problems: list[Problem] = []
     done = list(tables)
+    if not done:
+        return done, problems
     if source and any(session in table.frame for table in tables):
         where = next(table for table in tables if session in table.frame)
         text = f"has session numbers in {show(session)}, and `session_numbers:` makes others. Delete one of the two."

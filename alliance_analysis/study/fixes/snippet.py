@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -70,4 +69,11 @@ def _scalar(value: Scalar) -> str:
     if not isinstance(value, str):
         return f"{value:.12g}"
     plain = _PLAIN.fullmatch(value) and value.casefold() not in _TAKEN
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return value if plain else f'"{"".join(_written(one) for one in value)}"'
+
+
+def _written(character: str) -> str:
+    """Return a character as it stands in double quotes; what cannot be printed is no YAML as it is."""
+    if character in '\\"':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
