@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -45,14 +46,14 @@ def read_text(name: str, path: Path, header_row: tuple[int, ...] = (1,)) -> Cell
     DataError
         When it is no text, or its cells do not form a table.
     """
-    encoding, notes = _encoding(name, path)
-    head = _first_lines(path, encoding, header_row[-1] + _HEAD_LINES)
+    form, notes = _form(name, path)
+    head = _first_lines(path, form.encoding, header_row[-1] + _HEAD_LINES)
     stated = _STATED.fullmatch(head[0]) if head else None
     before = bool(stated)  # Excel's own first line names the separator; it is a row of the file like any other
     rows = tuple(row + before for row in header_row)
     need_header(name, [head[rows[0] - 1].strip() if rows[0] <= len(head) else ""], rows[0])
     separator = stated[1] if stated else find_separator(head[rows[0] - 1 :])
-    records = _records(name, path, encoding, separator)
+    records = _records(name, path, form, separator)
     upper = list(islice(records, rows[-1]))
     if len(upper) < rows[-1]:
         raise DataError(f"{name}: has {count(len(upper), 'row')}, no row {rows[-1]}. Correct `header_row:`.")
@@ -67,8 +68,8 @@ def read_text(name: str, path: Path, header_row: tuple[int, ...] = (1,)) -> Cell
 
 def first_rows(name: str, path: Path, number: int) -> list[list[str]]:
     """Return the first rows of a file; its separator is that of its widest line."""
-    encoding, _ = _encoding(name, path)
-    head = _first_lines(path, encoding, number)
+    form, _ = _form(name, path)
+    head = _first_lines(path, form.encoding, number)
     if head and _STATED.fullmatch(head[0]):
         head = head[1:]
     separator = find_separator(head[max(range(len(head)), key=lambda at: _width(head[at])) :]) if head else ","
@@ -79,8 +80,16 @@ def _width(line: str) -> int:
     return max(line.count(separator) for separator in SEPARATORS)
 
 
-def _encoding(name: str, path: Path) -> tuple[str, list[str]]:
-    """Return the encoding in which the whole file can be read."""
+@dataclass(frozen=True)
+class _Form:
+    """How the bytes of a file become text, and whether its quotation marks come in pairs."""
+
+    encoding: str
+    odd_quotes: bool
+
+
+def _form(name: str, path: Path) -> tuple[_Form, list[str]]:
+    """Return the encoding in which the whole file can be read, with a note where it is not UTF-8."""
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -91,17 +100,24 @@ def _encoding(name: str, path: Path) -> tuple[str, list[str]]:
             "cp1252": [f"{name}: is not UTF-8; read with the encoding Windows-1252."],
         }
     for encoding, notes in tried.items():
-        if _can_be(path, encoding):
-            return encoding, notes
+        quotes = _quotes(path, encoding)
+        if quotes is not None:
+            return _Form(encoding, quotes % 2 == 1), notes
     raise DataError(f"{name}: {_NOT_TEXT}")
 
 
-def _can_be(path: Path, encoding: str) -> bool:
+def _quotes(path: Path, encoding: str) -> int | None:
+    """Return how many quotation marks a file has; None when it is no text in this encoding."""
+    number = 0
     try:
         with path.open(encoding=encoding, newline="") as file:
-            return all("\x00" not in block for block in iter(lambda: file.read(_BLOCK), ""))
+            while block := file.read(_BLOCK):
+                if "\x00" in block:
+                    return None
+                number += block.count('"')
     except UnicodeError:
-        return False
+        return None
+    return number
 
 
 def _first_lines(path: Path, encoding: str, number: int) -> list[str]:
@@ -128,37 +144,19 @@ def find_separator(lines: Sequence[str]) -> str:
     return max(SEPARATORS, key=rank)
 
 
-def _records(name: str, path: Path, encoding: str, separator: str) -> Iterator[list[str]]:
+def _records(name: str, path: Path, form: _Form, separator: str) -> Iterator[list[str]]:
     """Yield the rows of cells; a quotation mark that is never closed would swallow the rest of the file."""
     number = 0
-    with path.open(encoding=encoding, newline="") as file:
-        quotes = _Quotes(file)
+    with path.open(encoding=form.encoding, newline="") as file:
         try:
-            for record in csv.reader(quotes, delimiter=separator):
+            for record in csv.reader(file, delimiter=separator):
                 number += 1
                 yield record
         except csv.Error as error:
             text = f"row {number + 1} cannot be read ({error}). Save the file again as csv."
             raise DataError(f"{name}: {text}") from error
-    if quotes.odd and _is_open(path, encoding, separator):
+    if form.odd_quotes and _is_open(path, form.encoding, separator):
         raise DataError(f"{name}: a quotation mark opened in row {number} is never closed. Close it.")
-
-
-class _Quotes:
-    """Lines of a file, watched for an odd number of quotation marks."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self.odd = False
-
-    def __iter__(self) -> _Quotes:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        if line.count('"') % 2:
-            self.odd = not self.odd
-        return line
 
 
 def _is_open(path: Path, encoding: str, separator: str) -> bool:
@@ -188,9 +186,10 @@ class _Stack:
     def add(self, records: list[list[str]]) -> None:
         """Add rows; a longer one than the header is refused."""
         width = self._width
-        for at, cells in enumerate(records):
-            if len(cells) != width:
-                records[at] = self._fit(cells, self._before + self._seen + at + 1)
+        if any(number != width for number in set(map(len, records))):
+            for at, cells in enumerate(records):
+                if len(cells) != width:
+                    records[at] = self._fit(cells, self._before + self._seen + at + 1)
         for column, values in zip(self._columns, zip(*records, strict=True), strict=True):
             column.add(values)
         self._seen += len(records)
@@ -234,9 +233,9 @@ class _Column:
         if known is None:
             self._pieces.append(cells)
             return
-        place = known.setdefault
-        codes = np.fromiter((place(cell, len(known)) for cell in cells), dtype=np.int32, count=len(cells))
-        self._pieces.append(codes)
+        codes, found = pd.factorize(np.array(cells, dtype=object))
+        places = np.array([known.setdefault(cell, len(known)) for cell in found], dtype=np.int32)
+        self._pieces.append(places[codes])
         if len(known) > MOST_CATEGORIES:
             texts = np.array(list(known), dtype=object)
             self._pieces = [pd.Series(texts[piece], dtype="str") for piece in self._pieces]
