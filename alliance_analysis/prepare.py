@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.errors import DataError
+from alliance_analysis.row_codes import repeated, row_codes
 from alliance_analysis.study import vocabulary as v
 
 _LEVELS = ((v.CLIENT,), (v.CLIENT, v.THERAPIST))
@@ -163,13 +164,32 @@ def add_lag(
     if steps < 1:
         raise DataError(f"add_lag: steps must be 1 or more, got {steps}. Use steps=1 for the session before.")
     _refuse_repeated(frame, keys)
-    earlier = frame.set_index(keys)
-    wanted = pd.MultiIndex.from_frame(frame[keys].assign(**{v.SESSION: frame[v.SESSION] - steps}))
-    lagged = earlier[[*columns]].astype(float).reindex(wanted)
+    before, found = _rows_before(frame, keys[:-1], steps)
     if max_gap_days is not None:
-        days = (frame[v.DATE].to_numpy() - earlier[v.DATE].reindex(wanted).to_numpy()) / np.timedelta64(1, "D")
-        lagged[~((days >= 0) & (days <= max_gap_days))] = np.nan  # an unknown gap is no gap within the limit
-    return frame.assign(**{f"{name}{v.LAG}{steps}": lagged[name].to_numpy() for name in columns})
+        dates = frame[v.DATE].to_numpy()
+        days = (dates - dates[before]) / np.timedelta64(1, "D")
+        found &= (days >= 0) & (days <= max_gap_days)  # an unknown gap is no gap within the limit
+    lagged = {name: np.where(found, frame[name].to_numpy(dtype=float)[before], np.nan) for name in columns}
+    return frame.assign(**{f"{name}{v.LAG}{steps}": values for name, values in lagged.items()})
+
+
+def _rows_before(frame: pd.DataFrame, series: list[str], steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each row the place of the one `steps` sessions before in its series, and whether there is one."""
+    if frame.empty:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
+    sessions = frame[v.SESSION].to_numpy(dtype=float)
+    known = np.isfinite(sessions)
+    numbers = np.where(known, sessions, 0.0)
+    low = numbers.min()
+    # a series and a session make one number, series far enough apart that no step leads from one into the next
+    span = numbers.max() - low + steps + 1
+    places = row_codes(frame[key] for key in series) * span + (numbers - low)
+    if np.all(places[1:] > places[:-1]):  # the sessions of a study are in this order
+        before = np.searchsorted(places, places - steps)
+    else:
+        order = np.argsort(places, kind="stable")
+        before = order[np.searchsorted(places[order], places - steps).clip(max=len(order) - 1)]
+    return before, known & known[before] & (places[before] == places - steps)
 
 
 def add_first(frame: pd.DataFrame, columns: Sequence[str], by: Sequence[str] | None = None) -> pd.DataFrame:
@@ -291,10 +311,10 @@ def _spread(values: pd.Series, frame: pd.DataFrame) -> np.ndarray:
 
 
 def _refuse_repeated(frame: pd.DataFrame, keys: list[str]) -> None:
-    repeated = frame.duplicated(keys)
-    if repeated.any():
+    again = repeated(row_codes(frame[key] for key in keys), keep_first=True)
+    if again.any():
         raise DataError(
-            f"add_lag: {int(repeated.sum())} rows repeat ({', '.join(keys)}); "
+            f"add_lag: {int(again.sum())} rows repeat ({', '.join(keys)}); "
             "a lag needs one row per session. Keep one row per session."
         )
 

@@ -107,7 +107,9 @@ def main() -> None:
     """Measure and print one line per file; the exit code is 1 when more memory was needed than the limit."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--sessions", type=int, default=5_000_000)
-    sessions = arguments.parse_args().sessions
+    arguments.add_argument("--limit", type=int, default=LIMIT_MB, help="megabytes")
+    stated = arguments.parse_args()
+    sessions, limit = stated.sessions, stated.limit
     too_much = False
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -116,12 +118,12 @@ def main() -> None:
         for kind in ("csv", "parquet"):
             file = Path(folder, f"s.{kind}")
             ours, bare = measure(LOAD, Path(folder, f"{kind}.yml")), measure(READ, file)
-            too_much |= ours["memory"] > LIMIT_MB
+            too_much |= ours["memory"] > limit
             sys.stdout.write(
                 f"{kind:8} {ours['rows']:,.0f} sessions, {file.stat().st_size / 1e6:,.0f} MB: load and check "
                 f"{ours['loaded']:.1f} s, with preparation {ours['seconds']:.1f} s "
                 f"({ours['seconds'] / bare['seconds']:.1f} times pandas reading it), at most {ours['memory']:,.0f} MB "
-                f"(pandas {bare['memory']:,.0f} MB; limit {LIMIT_MB:,} MB)\n"
+                f"(pandas {bare['memory']:,.0f} MB; limit {limit:,} MB)\n"
             )
     sys.exit(int(too_much))
 

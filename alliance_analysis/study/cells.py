@@ -36,15 +36,15 @@ class Column:
 
     Attributes
     ----------
-    values : ndarray
-        One typed value per row; NaN, "" or NaT where there is none.
+    values : ndarray or Categorical
+        One typed value per row; NaN, "" or NaT where there is none. Ids of a large file are categories.
     complaints : tuple of str
         What is wrong, one sentence each.
     notes : tuple of Remark
         What reading did, without values of single rows.
     """
 
-    values: np.ndarray
+    values: Any
     complaints: tuple[str, ...] = ()
     notes: tuple[Remark, ...] = ()
 
@@ -117,8 +117,10 @@ def _text(cell: Any) -> str:
 def read_ids(column: pd.Series, rows: np.ndarray) -> Column:
     """Read ids as text; every row needs one."""
     each = distinct(column)
-    values = each.texts.to_numpy(dtype=object)[each.codes]
-    return Column(values, _report_empty(each, rows, "an id"))
+    empty = _report_empty(each, rows, "an id")
+    if isinstance(column.dtype, pd.CategoricalDtype) and each.texts.is_unique:
+        return Column(pd.Categorical.from_codes(each.codes, categories=pd.Index(each.texts, dtype=object)), empty)
+    return Column(each.texts.to_numpy(dtype=object)[each.codes], empty)
 
 
 def read_numbers(
@@ -137,6 +139,10 @@ def read_numbers(
     decimal_comma : bool
         Whether ``3,5`` is 3.5. A column that has such cells must not have decimal points too.
     """
+    if pd.api.types.is_float_dtype(column) and isinstance(column.dtype, np.dtype) and not missing:
+        found = column.to_numpy(dtype=float)
+        if not np.isinf(found).any():
+            return Column(found)
     each = distinct(column)
     written = each.texts
     coded = written.isin([code for code in missing if isinstance(code, str)])

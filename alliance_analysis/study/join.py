@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.row_codes import repeated, row_codes
 from alliance_analysis.study.definition import SESSION_COLUMNS
 from alliance_analysis.study.problems import Problem, count, show
 from alliance_analysis.study.tidy import KEYS, Part
@@ -57,14 +58,15 @@ def dyad_of(part: Part) -> tuple[str, ...]:
 
 def repeated_keys(keys: pd.DataFrame, rows: np.ndarray, unit: str) -> str:
     """Return what to say about rows with the same keys, or ""; rows with a key missing are told elsewhere."""
-    empty = keys.isna().any(axis=1) | (keys == "").any(axis=1)
-    repeated = keys.duplicated(keep=False) & ~empty
-    if not repeated.any():
+    twice = repeated(row_codes(keys[name] for name in keys))
+    members = keys[twice]
+    empty = (members.isna().any(axis=1) | (members == "").any(axis=1)).to_numpy()
+    members, where = members[~empty], rows[twice][~empty]
+    if members.empty:
         return ""
-    members = keys[repeated]
     first = members.iloc[0]
     same = (members == first).all(axis=1).to_numpy()
-    places = [str(row) for row in rows[repeated.to_numpy()][same][:5]]
+    places = [str(row) for row in where[same][:5]]
     shown = ", ".join(repr(int(value) if isinstance(value, float) else value) for value in first)
     label = f"({', '.join(keys.columns)})" if len(keys.columns) > 1 else keys.columns[0]
     value = f"({shown})" if len(keys.columns) > 1 else shown
@@ -77,14 +79,18 @@ def repeated_keys(keys: pd.DataFrame, rows: np.ndarray, unit: str) -> str:
 def two_therapists(parts: list[Part]) -> str:
     """Return what to say about client ids that stand under several therapists, or ""."""
     where = [part for part in parts if {CLIENT, THERAPIST} <= set(part.frame)]
-    pairs = pd.concat([part.frame[[CLIENT, THERAPIST]].assign(row=_row_labels(part, len(parts))) for part in where])
+    pairs = pd.concat([_pairs(part).assign(file=part.table.name) for part in where])
     pairs = pairs[(pairs[CLIENT] != "") & (pairs[THERAPIST] != "")].drop_duplicates([CLIENT, THERAPIST])
     shared = pairs[pairs.duplicated(CLIENT, keep=False)]
     if shared.empty:
         return ""
     ids = shared[CLIENT].drop_duplicates().tolist()
     first = shared[shared[CLIENT] == ids[0]].iloc[:2]
-    (one, two), (here, there) = first[THERAPIST].tolist(), first["row"].tolist()
+    one, two = first[THERAPIST].tolist()
+    here, there = (
+        f"row {row}" if len(parts) == 1 else f"row {row} of {file}"
+        for row, file in zip(first["row"], first["file"], strict=True)
+    )
     return (
         f"{count(len(ids), 'id stands', 'ids stand')} under more than one therapist; first {ids[0]!r} under {one!r} "
         f"({here}) and {two!r} ({there}). "
@@ -92,13 +98,16 @@ def two_therapists(parts: list[Part]) -> str:
     )
 
 
-def _row_labels(part: Part, files: int) -> list[str]:
-    return [f"row {row}" if files == 1 else f"row {row} of {part.table.name}" for row in part.rows]
+def _pairs(part: Part) -> pd.DataFrame:
+    """Return the pairs of client and therapist of a file, each with the first row that has it."""
+    again = repeated(row_codes([part.frame[CLIENT], part.frame[THERAPIST]]), keep_first=True)
+    return part.frame.loc[~again, [CLIENT, THERAPIST]].assign(row=part.rows[~again])
 
 
 def separate_people(frame: pd.DataFrame, shared: set[str]) -> pd.DataFrame:
     """Return the frame in which ids that stand for several people carry their therapist's id."""
-    own = frame[CLIENT].where(~frame[CLIENT].isin(shared), frame[CLIENT] + " (" + frame[THERAPIST].astype(str) + ")")
+    ids = frame[CLIENT].astype(object)
+    own = ids.where(~ids.isin(shared), ids + " (" + frame[THERAPIST].astype(object).astype(str) + ")")
     return frame.assign(**{CLIENT: own})
 
 
@@ -106,7 +115,8 @@ def shared_ids(frame: pd.DataFrame) -> set[str]:
     """Return the client ids that stand under more than one therapist."""
     if THERAPIST not in frame:
         return set()
-    pairs = frame[[CLIENT, THERAPIST]].drop_duplicates()
+    again = repeated(row_codes([frame[CLIENT], frame[THERAPIST]]), keep_first=True)
+    pairs = frame.loc[~again, [CLIENT, THERAPIST]]
     return set(pairs.loc[pairs.duplicated(CLIENT, keep=False), CLIENT])
 
 
@@ -149,19 +159,48 @@ def _ambiguous(joined: pd.DataFrame, frame: pd.DataFrame, keys: list[str]) -> st
     return f"{unit} under two therapists, and one of the files has no therapist. Add the column to each file."
 
 
-def finish_sessions(sessions: pd.DataFrame, clients: pd.DataFrame) -> pd.DataFrame:
+def finish_sessions(sessions: dict[str, pd.Series], clients: pd.DataFrame) -> pd.DataFrame:
     """Return the sessions sorted by their keys, with time = session - 1, the contract's columns first.
 
     A therapist that stands only in the clients file is taken from there.
+
+    Parameters
+    ----------
+    sessions : dict of str to Series
+        Columns; they are taken out one after the other, so that millions of sessions need not stand in memory twice.
+    clients : DataFrame
+        One row per client.
     """
     if THERAPIST in clients and THERAPIST not in sessions:
-        sessions = sessions.merge(clients[[CLIENT, THERAPIST]], on=CLIENT, how="left")
-    typed = sessions.assign(**{SESSION: sessions[SESSION].astype(np.int64)})
-    typed[TIME] = typed[SESSION] - 1
-    order = [*KEYS, TIME, *SESSION_COLUMNS]
-    columns = [name for name in dict.fromkeys([*order, *typed.columns]) if name in typed]
-    keys = [name for name in KEYS if name in typed]
-    return as_text(typed[columns]).sort_values(keys, ignore_index=True)
+        by_client = clients.dropna(subset=[THERAPIST]).set_index(CLIENT)[THERAPIST]
+        sessions[THERAPIST] = sessions[CLIENT].astype(object).map(by_client).astype(object)
+    numbers = sessions.pop(SESSION).astype(np.int64)
+    sessions[SESSION], sessions[TIME] = numbers, numbers - 1
+    order = [name for name in dict.fromkeys([*KEYS, TIME, *SESSION_COLUMNS, *sessions]) if name in sessions]
+    places = _sorted_places([sessions[name] for name in KEYS if name in sessions])
+    done = {}
+    for name in order:
+        column = sessions.pop(name)
+        column = column if places is None else column.iloc[places]
+        done[name] = _as_text(column).reset_index(drop=True)
+    return pd.DataFrame(done, copy=False)
+
+
+def _sorted_places(keys: list[pd.Series]) -> np.ndarray | None:
+    """Return the order of the rows by their keys; None when they are in it."""
+    total = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:
+        codes, found = pd.factorize(key)
+        total *= max(len(found), 1)
+        total += np.argsort(np.argsort(np.asarray(found)))[codes]
+    if np.all(total[1:] >= total[:-1]):
+        return None
+    return np.argsort(total, kind="stable")
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    texts = column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype)
+    return column.astype("str") if texts else column
 
 
 def finish_clients(frame: pd.DataFrame, sessions: pd.DataFrame, file: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -176,7 +215,7 @@ def finish_clients(frame: pd.DataFrame, sessions: pd.DataFrame, file: str | None
     file : str or None
         Name of the clients file.
     """
-    ids = sessions[[CLIENT]].drop_duplicates()
+    ids = pd.DataFrame({CLIENT: sessions[CLIENT].unique()})
     known = as_text(frame.drop(columns=THERAPIST, errors="ignore"))
     both = ids.merge(known, on=CLIENT, how="outer", indicator="_side")
     sides = both.pop("_side").value_counts()
@@ -217,5 +256,4 @@ def client_columns(sessions: pd.DataFrame, names: list[str], file: str) -> tuple
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with text columns of the type `str`, empty cells missing."""
-    objects = [name for name in frame if frame[name].dtype == object]
-    return frame.astype(dict.fromkeys(objects, "str"))
+    return frame.assign(**{name: _as_text(frame[name]) for name in frame})

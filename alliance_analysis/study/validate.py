@@ -130,6 +130,12 @@ def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
         log.problems += _unknown_columns(definition, [*tables, *([client_table] if client_table else [])])
     levels = split_levels(definition, tables, client_table)
     parts, clients = _parts(definition, tables, client_table, levels, log)
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+    files |= {name: sha for table in everything for name, sha in table.sha256.items()}
+    names = [path.name, *(table.name for table in everything)]
+    if not keep_parts:  # the cells as written are needed no more
+        parts = [replace(part, table=replace(part.table, frame=part.table.frame.iloc[:0].copy())) for part in parts]
+        del everything, tables, arranged
     sessions, client_frame, measures = _frames(definition, parts, clients, levels, log)
     return Checked(
         definition,
@@ -137,10 +143,9 @@ def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
         client_frame,
         measures,
         tuple(log.notes),
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
-        | {name: sha for table in everything for name, sha in table.sha256.items()},
+        files,
         rows_read,
-        sort_problems(log.problems, [path.name, *(table.name for table in everything)]),
+        sort_problems(log.problems, names),
         tuple(parts) if keep_parts else (),
         clients if keep_parts else None,
     )
@@ -251,10 +256,13 @@ def _frames(
     if stopping(log.problems):
         return nothing
     keep = [*SESSION_COLUMNS, *(name for name in measures if not is_client_level(name))]
-    sessions = finish_sessions(sessions[[name for name in sessions if name in keep]], client_frame)
-    client_frame, notes = finish_clients(client_frame, sessions, clients.table.name if clients else None)
+    file_of_clients = clients.table.name if clients else None
+    columns = {str(name): sessions[name] for name in sessions if name in keep}
+    del joined, sessions, parts
+    finished = finish_sessions(columns, client_frame)
+    client_frame, notes = finish_clients(client_frame, finished, file_of_clients)
     log.notes += notes
-    return sessions, client_frame, measures | client_measures
+    return finished, client_frame, measures | client_measures
 
 
 def _without_therapist(sessions: pd.DataFrame, client_frame: pd.DataFrame, clients: Part | None) -> list[Problem]:
@@ -357,7 +365,8 @@ def _without_information(file: str, frame: pd.DataFrame, told: list[Problem]) ->
 
 def _timing(definition: Definition, sessions: pd.DataFrame, measures: dict[str, Measure]) -> list[Problem]:
     """Ask for `collected` where a lag can be asked of the data, because the lag's direction depends on it."""
-    if sessions.groupby(CLIENT, sort=False)[SESSION].nunique().max() < 2:
+    numbers = sessions.groupby(CLIENT, sort=False)[SESSION]
+    if not (numbers.max() > numbers.min()).any():
         return []
     fix = "is missing; whether the form is filled in before or after the session decides which session predicts which."
     return [

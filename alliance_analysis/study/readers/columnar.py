@@ -47,6 +47,7 @@ def _frame(path: Path) -> pd.DataFrame:
     table = pq.read_table(path, read_dictionary=texts)
     frame = table.to_pandas(split_blocks=True, self_destruct=True)
     del table
+    pa.default_memory_pool().release_unused()
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return frame.reset_index(drop=True)
