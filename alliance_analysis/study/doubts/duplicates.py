@@ -16,6 +16,9 @@ SHORTEST, LONGEST = 3, 8
 """Sessions in a row: shorter blocks are alike by chance in most studies; if longer ones are, values say too little."""
 BY_CHANCE = 0.01
 """Blocks expected to be alike by chance, from how often two sessions in a row are alike: below this it is no chance."""
+COMMON = 10
+"""Sessions with the same values: what more sessions than this have in common, such as full agreement and no symptoms,
+says nothing, however often it follows upon itself."""
 FEWEST_VALUES = 2  # per session: one score is alike in many clients
 
 _MIX = np.uint64(1_099_511_628_211)
@@ -86,12 +89,14 @@ def _length(sessions: _Sessions) -> int | None:
 
 
 def _alike(sessions: _Sessions, length: int) -> np.ndarray:
-    """Return the last positions of blocks that vary and stand at more than one client."""
+    """Return the last positions of blocks that vary, are made of rare sessions, and stand at more than one client."""
     ends, mixed = _blocks(sessions, length)
-    varied = np.ones(len(ends), dtype=bool)
+    codes = pd.factorize(sessions.hashes)[0]
+    rare = np.bincount(codes)[codes] <= COMMON
+    telling = rare[ends - length + 1]
     for back in range(length - 1):
-        varied &= sessions.changed[ends - back]
-    ends, mixed = ends[varied], mixed[varied]
+        telling &= sessions.changed[ends - back] & rare[ends - back]
+    ends, mixed = ends[telling], mixed[telling]
     repeated = pd.Series(mixed).duplicated(keep=False).to_numpy()
     ends, mixed = ends[repeated], mixed[repeated]
     several = pd.Series(sessions.client[ends]).groupby(mixed).transform("nunique").to_numpy() > 1
