@@ -59,6 +59,42 @@ def test_check_lists_every_problem_in_the_users_own_rows(run, tmp_path):
     assert err.splitlines()[-1] == f"Next: mend these in your files, then run again: alliance check {study}"
 
 
+def test_check_shows_what_to_paste_once_for_all_it_mends(run, tmp_path):
+    study = write_study(tmp_path, ["a,1,4.5,99", "a,2,99,8", "b,1,3,5"])
+    code, _, err = run("check", study)
+    assert code == 2
+    assert err == (
+        "alliance: sessions.csv has 2 problems.\n"
+        "  alliance_client (column 'wai'): 1 value outside 1 to 5; first 99 (row 3). Correct it. If 99 means missing, add "
+        "it under `missing:` in study.yml.\n"
+        "  symptoms (column 'phq'): 1 value outside 0 to 27; first 99 (row 2). Correct it. If 99 means missing, add it "
+        "under `missing:` in study.yml.\n"
+        "    in study.yml:\n"
+        "      missing: [99]\n"
+        f"Next: mend these in your files, then run again: alliance check {study}\n"
+    )
+
+
+def test_check_ends_with_0_where_it_only_warns_and_writes_a_page_without_ids(run, tmp_path):
+    names = ["Huber", "Novak", "Muster"]
+    study = write_study(tmp_path, [f"{who},{s},{1 + s % 5},{s}" for who in names for s in range(1, 5)])
+    code, out, err = run("check", study, "--html", tmp_path / "check.html")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:4] == [
+        f"{tmp_path / 'check.html'}: written.",
+        "Small clinic: nothing stops it; 1 warning.",
+        "sessions.csv has 1 warning.",
+        "  client: 3 of 3 ids look like names. Whoever gets the file can tell who they are. Replace them by random codes,"
+        " and keep the key elsewhere; no report shows ids.",
+    ]
+    assert lines[-1] == (
+        f"Next: look at each warning; what is right may stay. Then run: alliance reproduce --study {study}"
+    )
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert not any(name in page for name in names)
+
+
 def test_a_traceback_is_shown_only_on_request(run, tmp_path):
     code, _, err = run("check", tmp_path / "nowhere.yml", "--debug")
     assert code == 2
@@ -193,7 +229,7 @@ def test_check_shows_at_most_ten_notes(run, tmp_path):
     notes = [line for line in out.splitlines() if line.startswith("note")]
     assert (code, len(notes)) == (0, 11)
     assert notes[0] == "note  sessions.csv, m0: all 2 values are 1; no question can use it."
-    assert notes[-1] == "note  and 2 further notes; report 01 lists all."
+    assert notes[-1] == "note  and 2 further notes; --html check.html lists all."
 
 
 def test_ctrl_c_is_one_line_and_no_traceback(run, monkeypatch):

@@ -40,10 +40,10 @@ def check(
     if page is not None:
         say(f"{aa.write_check_page(examined, page)}: written.")
     if examined.study is None:
-        raise DataError(f"{_listed(examined.problems)}\n{_next_step(examined, study)}")
+        raise DataError(f"{_listed(examined.problems, examined.path.name)}\n{_next_step(examined, study)}")
     if examined.warns:
         say(f"{examined.title}: nothing stops it; {count_of(len(examined.warns), 'warning')}.", style="bold")
-        say(_listed(examined.warns))
+        say(_listed(examined.warns, examined.path.name))
     else:
         say(f"{examined.title}: no problems found.", style="bold")
     say(_counts(examined.study))
@@ -52,7 +52,7 @@ def check(
     say(_next_step(examined, study), style="bold")
 
 
-def _listed(problems: Sequence[Problem]) -> str:
+def _listed(problems: Sequence[Problem], study_file: str) -> str:
     """Return what stops and what warns, file by file, each with the piece of study.yml that mends it."""
     lines = []
     for (severity, file), group in groupby(problems, key=lambda one: (one.severity, one.file)):
@@ -62,7 +62,7 @@ def _listed(problems: Sequence[Problem]) -> str:
         for problem in members:
             lines.append(f"  {problem}")
             if problem.fix and last[problem.fix] is problem:
-                lines += ["    in study.yml:", *(f"      {line}" for line in problem.fix.splitlines())]
+                lines += [f"    in {study_file}:", *(f"      {line}" for line in problem.fix.splitlines())]
     return "\n".join(lines)
 
 
@@ -79,7 +79,7 @@ def _tell_notes(notes: Sequence[Problem], study_file: str) -> None:
     for note in notes[:NOTES_SHOWN]:
         say(f"note  {note.told(study_file)}")
     if further := notes[NOTES_SHOWN:]:
-        say(f"note  and {count_of(len(further), 'further note')}; report 01 lists all.")
+        say(f"note  and {count_of(len(further), 'further note')}; --html check.html lists all.")
 
 
 def _tell_questions(study: Study) -> None:
