@@ -222,7 +222,8 @@ def _missing_codes(keys: Keys, path: KeyPath) -> tuple[float | str, ...]:
 
 def _columns(keys: Keys) -> dict[str, str]:
     columns: dict[str, str] = {}
-    measures = keys.raw(("measures",)) or {}
+    stated = keys.raw(("measures",))
+    measures = stated if isinstance(stated, dict) else {}
     for name in keys.mapping(("columns",)):
         path = ("columns", name)
         if name in measures:

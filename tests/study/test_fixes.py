@@ -11,6 +11,9 @@ import yaml
 from small_study import SESSIONS, STUDY, Writer
 
 from alliance_analysis.study.examine import Examined, examine_study
+from alliance_analysis.study.fixes.keys import key_fix
+from alliance_analysis.study.problems import Problem
+from alliance_analysis.study.validate import read_checked
 
 ITEMS = [f"wai{number}" for number in range(1, 13)]
 BATTERY = f"""\
@@ -176,3 +179,35 @@ def test_sessions_without_numbers_are_numbered_by_date_or_by_their_order(mend: M
     _, fixes, after = mend(STUDY, bare)
     assert fixes == ["session_numbers:\n  from: rows  # if the rows of a client stand in the order of its sessions"]
     assert after.stops == ()
+
+
+def test_rows_of_two_raters_offer_the_raters(mend: Mend) -> None:
+    rows = [
+        f"c{client},{session},{who},{1 + (client + session + (who == 'Pat')) % 5},{client + session if who == 'Pat' else ''}"
+        for client in range(4)
+        for session in (1, 2)
+        for who in ("Pat", "Ther")
+    ]
+    study = STUDY + "  alliance_therapist: {instrument: WAI-SRT, column: alliance_client, collected: after}\n"
+    before, fixes, after = mend(study, "client,session,Rolle,alliance_client,symptoms\n" + "\n".join(rows) + "\n")
+    assert before.stops[0].text.endswith("Keep one row per session. The column 'Rolle' tells them apart.")
+    assert fixes == ["raters:\n  column: Rolle\n  client: Pat\n  therapist: Ther"]
+    assert after.stops == ()
+
+
+def test_copied_rows_are_called_copies(mend: Mend) -> None:
+    before, _, _ = mend(STUDY, SESSIONS + "c1,t1,3,4.5,9\n")
+    assert before.stops[0].text.endswith("Keep one row per session. They are copies, the same in every column.")
+
+
+def test_an_unknown_keying_is_offered_by_the_correlations(write: Writer) -> None:
+    def answer(row: int, item: int) -> int:
+        state = (row * 7 + 2) % 5 if item != row % 12 else row % 4
+        return 5 - state if item in (0, 5) else 1 + state
+
+    lines = ["client,session," + ",".join(ITEMS)]
+    lines += [f"c{row},1," + ",".join(str(answer(row, item)) for item in range(12)) for row in range(60)]
+    checked = read_checked(write(BATTERY, "\n".join(lines) + "\n"), keep_parts=True)
+    problem = Problem("study.yml", "line 4", "measures.alliance_client.reverse is missing; add it.", 4)
+    fix = "measures:\n  alliance_client:\n    reverse: [wai1, wai6]  # by their correlations; check against the form"
+    assert key_fix(problem, checked.definition, checked.parts) == fix

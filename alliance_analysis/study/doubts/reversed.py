@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from alliance_analysis.study.battery import Battery
-from alliance_analysis.study.fixes.snippet import snippet
 from alliance_analysis.study.notes import name_columns
 from alliance_analysis.study.problems import WARNS, Problem, count
+from alliance_analysis.study.snippet import snippet
 from alliance_analysis.study.vocabulary import CLIENT
 
 FEWEST_ITEMS = 4
@@ -23,26 +24,45 @@ MOST_ROWS = 100_000
 """Looked at, evenly from the whole file: a correlation from so many rows has no error that matters here."""
 
 
+@dataclass(frozen=True)
+class _Against:
+    """Which items run against the rest, how much, and below which correlation that is no chance."""
+
+    items: np.ndarray
+    correlations: np.ndarray
+    limit: float
+
+
 def find_reversed_items(battery: Battery) -> list[Problem]:
     """Return a doubt when items correlate negatively with the rest of their battery, after `reverse:` is applied."""
-    answers = _turned(battery)
-    if answers is None:
-        return []
-    part = battery.part
-    clients = part.frame[CLIENT].nunique() if CLIENT in part.frame else len(answers)
-    if clients < FEWEST_CLIENTS or len(answers) < FEWEST_CLIENTS:
-        return []
-    limit = max(CLEARLY, SAMPLING_ERRORS / np.sqrt(clients))
-    correlations = _with_rest(answers)
-    against = correlations < -limit
-    if not against.any():
+    found = _against(battery)
+    if found is None:
         return []
     columns = np.array(battery.columns, dtype=object)
     turned = battery.reversed_items
-    right = [str(one) for one in columns[turned ^ against]]
+    right = [str(one) for one in columns[turned ^ found.items]]
     fix = snippet(("measures", battery.measure.name, "reverse"), right, "check against the form")
-    text = _sentence(columns[against].tolist(), correlations[against], turned, against, limit)
-    return [Problem(part.table.name, battery.measure.name, text, severity=WARNS, fix=fix)]
+    text = _sentence(columns[found.items].tolist(), found, turned)
+    return [Problem(battery.part.table.name, battery.measure.name, text, severity=WARNS, fix=fix)]
+
+
+def items_against(battery: Battery) -> list[str]:
+    """Return the columns of items that run against the rest of their battery, after `reverse:` is applied."""
+    found = _against(battery)
+    return [] if found is None else [str(one) for one in np.array(battery.columns, dtype=object)[found.items]]
+
+
+def _against(battery: Battery) -> _Against | None:
+    answers, frame = _turned(battery), battery.part.frame
+    if answers is None:
+        return None
+    clients = frame[CLIENT].nunique() if CLIENT in frame else len(answers)
+    if clients < FEWEST_CLIENTS or len(answers) < FEWEST_CLIENTS:
+        return None
+    limit = max(CLEARLY, SAMPLING_ERRORS / np.sqrt(clients))
+    correlations = _with_rest(answers)
+    items = correlations < -limit
+    return _Against(items, correlations[items], limit) if items.any() else None
 
 
 def _turned(battery: Battery) -> np.ndarray | None:
@@ -72,18 +92,16 @@ def _with_rest(answers: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, (z * rest).mean(axis=0) / np.where(spread > 0, spread, 1.0), 0.0)
 
 
-def _sentence(
-    columns: Sequence[str], correlations: np.ndarray, turned: np.ndarray, against: np.ndarray, limit: float
-) -> str:
+def _sentence(columns: Sequence[str], found: _Against, turned: np.ndarray) -> str:
     few = len(columns) == 1
-    ends = [f"{one:.2f}" for one in sorted({correlations.min().round(2), correlations.max().round(2)})]
+    ends = [f"{one:.2f}" for one in sorted({found.correlations.min().round(2), found.correlations.max().round(2)})]
     number = " to ".join(ends).replace("-", "−")
     text = f"{name_columns(columns)} correlate{'s' if few else ''} {number} with the rest of the battery, below "
-    text += f"−{limit:.2f}, after reversing. "
-    if turned.any() and (turned == against).all():
+    text += f"−{found.limit:.2f}, after reversing. "
+    if turned.any() and (turned == found.items).all():
         return (
             text + f"These are all of its {count(int(turned.sum()), 'reversed item')}: they seem to be recoded already."
         )
-    if (turned & against).any():
+    if (turned & found.items).any():
         return text + "The file seems to hold recoded items, or `reverse:` names wrong ones."
     return text + f"{'It seems' if few else 'They seem'} to be reversed and not yet turned."

@@ -11,11 +11,13 @@ from alliance_analysis.study.battery import Battery, batteries
 from alliance_analysis.study.definition import Definition
 from alliance_analysis.study.fixes.codes import code_fix, missing_codes, scale_fix
 from alliance_analysis.study.fixes.keys import key_fix
-from alliance_analysis.study.fixes.snippet import Scalar
+from alliance_analysis.study.fixes.repeats import repeat_fix
 from alliance_analysis.study.fixes.words import word_fix
 from alliance_analysis.study.notes import name_columns
 from alliance_analysis.study.problems import Problem
+from alliance_analysis.study.snippet import Scalar
 from alliance_analysis.study.tidy import Part, range_complaint
+from alliance_analysis.study.vocabulary import SESSION
 
 _OUTSIDE = (" value outside ", " values outside ")
 _NO_NUMBERS = (" is not a number (row ", " cells are not numbers; ")
@@ -87,9 +89,11 @@ def _with_cells_fix(
 def _with_fix(problem: Problem, definition: Definition, parts: Sequence[Part]) -> Problem:
     if problem.fix:
         return problem
+    part = next((one for one in parts if one.table.name == problem.file), None)
     fix = ""
-    if "not one of the allowed words" in problem.text:
-        part = next((one for one in parts if one.table.name == problem.file), None)
-        role = problem.place.partition(" ")[0]
-        fix = word_fix(part, role, definition) if part is not None else ""
+    if part is not None and "not one of the allowed words" in problem.text:
+        fix = word_fix(part, problem.place.partition(" ")[0], definition)
+    elif part is not None and problem.place == SESSION and " rows repeat " in problem.text:
+        why, fix = repeat_fix(part)
+        problem = replace(problem, text=f"{problem.text} {why}".rstrip())
     return replace(problem, fix=fix or key_fix(problem, definition, parts))

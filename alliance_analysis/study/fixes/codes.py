@@ -10,10 +10,10 @@ import pandas as pd
 
 from alliance_analysis.study.battery import Battery
 from alliance_analysis.study.definition import Definition
-from alliance_analysis.study.fixes.snippet import Scalar, snippet
 from alliance_analysis.study.instruments import INSTRUMENTS
 from alliance_analysis.study.measure import Measure
 from alliance_analysis.study.problems import show
+from alliance_analysis.study.snippet import Scalar, snippet
 
 MOST_CODES = 4  # a form has codes for "not answered", "not applicable" and little else; more values are no codes
 OFTEN = 3  # a slip of the pen is not repeated so often; a word that is, has a meaning

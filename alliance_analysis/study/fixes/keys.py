@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alliance_analysis.study.battery import batteries
 from alliance_analysis.study.definition import Definition
-from alliance_analysis.study.fixes.snippet import snippet, together
+from alliance_analysis.study.doubts.reversed import items_against
 from alliance_analysis.study.problems import Problem, nearest
+from alliance_analysis.study.snippet import snippet, together
 from alliance_analysis.study.tidy import Part
 from alliance_analysis.study.vocabulary import ALLIANCE, CLIENT, DATE, SESSION, THERAPIST
 from alliance_analysis.study.yamlfile import KeyPath
@@ -19,6 +21,7 @@ _EITHER = re.compile(r"Add `([a-z_]+): ([a-z_]+)` or `\1: ([a-z_]+)`")
 _NOT_ALLOWED = re.compile(r"(\S+) must be ([a-z_ ]+), got '(.*)'\.")
 _UNKNOWN_INSTRUMENT = re.compile(r"measures\.(\w+)\.instrument .* is not known; nearest: ([^,.]+)")
 _NO_RANGE = re.compile(r"measures\.(\w+)\.range is missing")
+_NO_REVERSE = re.compile(r"measures\.(\w+)\.reverse is missing")
 _NO_FILE = re.compile(r"there is no such file .*; nearest: ([^,]+?\.\w+)[.,]")
 _USUAL = {
     CLIENT: ("client", "patient", "pat", "klient", "subject", "participant", "proband", "vpn", "case", "id", "code"),
@@ -42,6 +45,8 @@ def key_fix(problem: Problem, definition: Definition, parts: Sequence[Part]) -> 
         return snippet(("measures", found[1], "instrument"), found[2])
     if found := _NO_RANGE.match(problem.text):
         return _seen_range(found[1], definition, parts)
+    if found := _NO_REVERSE.match(problem.text):
+        return _likely_reversed(found[1], definition, parts)
     if (found := _NO_FILE.search(problem.text)) and not parts and len(definition.data) < 2:
         key = "clients" if definition.clients and definition.clients.file == problem.file else "data"
         return snippet((key,), found[1])
@@ -131,3 +136,11 @@ def _seen_range(name: str, definition: Definition, parts: Sequence[Part]) -> str
         return ""
     low, high = math.floor(given.min()), math.ceil(given.max())
     return snippet(("measures", name, "range"), [low, high], "as the data go; write what the form allows")
+
+
+def _likely_reversed(name: str, definition: Definition, parts: Sequence[Part]) -> str:
+    """Return the items that run against the rest of the battery, for the user to compare with the form."""
+    own = [one for part in parts for one in batteries(part, {name: definition.measures[name]})]
+    columns = list(dict.fromkeys(column for battery in own for column in items_against(battery)))
+    why = "by their correlations; check against the form" if columns else "or the items that are worded the other way"
+    return snippet(("measures", name, "reverse"), columns, why)

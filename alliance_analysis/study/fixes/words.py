@@ -7,9 +7,9 @@ import re
 from alliance_analysis.study.cells import texts
 from alliance_analysis.study.definition import Definition
 from alliance_analysis.study.fixes.codes import NO_ANSWER
-from alliance_analysis.study.fixes.snippet import snippet, together
 from alliance_analysis.study.problems import nearest, show
 from alliance_analysis.study.shape_keys import PHASE_WORDS
+from alliance_analysis.study.snippet import snippet, together
 from alliance_analysis.study.tidy import Part
 from alliance_analysis.study.vocabulary import INTAKE, PHASE, PHASES, STATUS, STATUSES
 
