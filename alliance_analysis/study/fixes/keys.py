@@ -123,13 +123,8 @@ def _usual(columns: Sequence[str], role: str) -> str:
 
 def _seen_range(name: str, definition: Definition, parts: Sequence[Part]) -> str:
     """Return the range the answers have, for the user to widen to what the form allows."""
-    measure = definition.measures[name]
-    values = [
-        part.frame[column].to_numpy(dtype=float)
-        for part in parts
-        for column, source in part.used.items()
-        if source in (*measure.items, measure.column)
-    ]
+    own = {name: definition.measures[name]}
+    values = [battery.answers.ravel() for part in parts for battery in batteries(part, own)]
     given = np.concatenate(values) if values else np.array([])
     given = given[~np.isnan(given)]
     if not given.size:
