@@ -17,6 +17,7 @@ _STEPS = (
     (re.compile(rf"first {_CELL} under {_CELL} \((row [^)]*)\) and {_CELL} \((row [^)]*)\)"), r"first in \1 and \2"),
     (re.compile(rf"first (?:\((?:{_CELL}(?:, )?)+\)|{_CELL}) in rows"), "first in rows"),
     (re.compile(rf"{_CELL} \((rows? [^)]*)\)"), r"\1"),
+    (re.compile(r"\b(row \d+)(?:, \1\b)+"), r"\1"),
     (re.compile(r"If \S+ means missing"), "If they mean missing"),
     (re.compile(r" at (?:/|[A-Za-z]:\\)[^;]*?(?=[;.] )"), ""),
     (re.compile(rf"^{_CELL} is "), "a cell is "),

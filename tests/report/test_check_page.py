@@ -93,6 +93,8 @@ def test_the_page_is_written_as_a_whole_or_not_at_all(study: Path, tmp_path: Pat
          "there is no column … in s.csv. Correct it."),
         ("8 values outside 0 to 27; first 101 (row 2), 1.5e+06 (row 3). If 101 means missing, add it.",
          "8 values outside 0 to 27; first row 2, row 3. If they mean missing, add it."),
+        ("2 values outside 1 to 5; first 7 (row 2), 6 (row 2). Correct them.",
+         "2 values outside 1 to 5; first row 2. Correct them."),
         ('"O\'Neil" is not a number (row 3). Correct it.', "a cell is not a number (row 3). Correct it."),
         ("leaves the client's course (row 5), a form's end.", "leaves the client's course (row 5), a form's end."),
         ("there is no such file at /home/me/raw/s.csv. Correct the name.", "there is no such file. Correct the name."),

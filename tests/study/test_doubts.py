@@ -210,3 +210,15 @@ def test_columns_of_names_that_nobody_reads_are_noted() -> None:
     assert [one.text for one in find_telling_columns(part)] == [
         "Vorname and GebDatum may tell who somebody is. Not read here; delete before you share the file."
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "telling"),
+    [
+        ("Name", True), ("patient_name", True), ("Name des Patienten", True), ("lastName", True), ("E-Mail", True),
+        ("Geb.-Datum", True), ("DOB", True), ("redcap_event_name", False), ("scale name", False), ("mailing_wave", False),
+        ("nachher", False), ("phq1", False),
+    ],
+)  # fmt: skip
+def test_names_of_columns_tell_or_do_not(column: str, telling: bool) -> None:
+    assert bool(find_telling_columns(part_of(["c1", "c2"], **{column: ["1", "2"]}))) is telling

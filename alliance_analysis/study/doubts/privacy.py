@@ -27,10 +27,16 @@ _DATES = (
 _OLDEST = 1900
 _YOUNGEST_AGE = 4  # nobody younger fills in a questionnaire; later dates are dates of sessions
 _IDENTIFYING = {
-    "name", "names", "surname", "firstname", "lastname", "vorname", "nachname", "familienname", "nombre", "prenom",
+    "surname", "firstname", "lastname", "vorname", "nachname", "familienname", "nombre", "prenom",
     "birth", "birthdate", "birthday", "dob", "geburtsdatum", "geburtstag", "geb", "gebdatum", "geboren",
     "email", "mail", "telefon", "phone", "telephone", "handy", "mobile", "adresse", "address", "street", "strasse",
     "straße", "iban", "ssn", "svnr", "ahv", "versichertennummer", "ipaddress", "recipientemail",
+}  # fmt: skip
+
+_WHOSE = {
+    "name", "names", "full", "first", "last", "family", "given", "patient", "patienten", "pat", "client", "klient",
+    "klienten", "participant", "proband", "subject", "person", "user", "therapist", "therapeut", "des", "der", "of",
+    "the", "und", "and",
 }  # fmt: skip
 
 
@@ -60,16 +66,18 @@ def find_telling_ids(part: Part, today: date) -> list[Problem]:
 def find_telling_columns(part: Part) -> list[Problem]:
     """Return a note when columns nobody reads seem to hold names, addresses or dates of birth."""
     unread = [str(column) for column in part.table.frame if column not in part.used.values()]
-    telling = [column for column in unread if _words(column) & _IDENTIFYING]
+    telling = [column for column in unread if _is_telling(column)]
     if not telling:
         return []
     text = f"{name_columns(telling)} may tell who somebody is. Not read here; delete before you share the file."
     return [Problem(part.table.name, "privacy", text, severity=NOTE)]
 
 
-def _words(column: str) -> set[str]:
-    parts = re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", column)
-    return {part.casefold() for part in parts} | {re.sub(r"[\W_\d]+", "", column).casefold()}
+def _is_telling(column: str) -> bool:
+    parts = {part.casefold() for part in re.split(r"[\W_\d]+|(?<=[a-z])(?=[A-Z])", column) if part}
+    # the name of an event or an instrument is nobody's
+    named = bool(parts & {"name", "names"}) and parts <= _WHOSE
+    return named or bool((parts | {re.sub(r"[\W_\d]+", "", column).casefold()}) & _IDENTIFYING)
 
 
 def _kind(ids: Sequence[str], last_year: int) -> tuple[str, int]:

@@ -101,7 +101,7 @@ def _no_key_column(problem: Problem, definition: Definition, parts: Sequence[Par
     meant = _usual(free, problem.place)
     if meant:
         return snippet(("columns", problem.place), meant, "if this column holds them")
-    if problem.place != SESSION:
+    if problem.place != SESSION or CLIENT not in part.frame:
         return ""
     if DATE in part.frame:
         return snippet(("session_numbers", "from"), "date")
