@@ -109,7 +109,8 @@ def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
     path : Path
         The study file.
     keep_parts : bool
-        Whether to hand out the single files too, for whoever looks at rows; they take memory.
+        Whether to hand out the single files too, for whoever looks at rows; they take memory. Cells as written are
+        kept only where something is wrong with them.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
     files |= {name: sha for table in everything for name, sha in table.sha256.items()}
     names = [path.name, *(table.name for table in everything)]
-    if not keep_parts:  # the cells as written are needed no more
+    if not (keep_parts and log.problems):  # the cells as written are needed no more
         parts = [replace(part, table=replace(part.table, frame=part.table.frame.iloc[:0].copy())) for part in parts]
         del everything, tables, arranged
     sessions, client_frame, measures = _frames(definition, parts, clients, levels, log)

@@ -63,7 +63,8 @@ def find_doubts(material: Material) -> list[Problem]:
                 found += [*find_straight_lines(battery), *find_reversed_items(battery)]
         if not {CLIENT, SESSION} <= set(part.frame):
             continue
-        scores = score_ratings(part.frame, material.measures)[0]
+        items = any(one.items for one in material.measures.values())
+        scores = score_ratings(part.frame, material.measures)[0] if items else part.frame
         whole = {name: one for name, one in material.measures.items() if name.rpartition("_")[2] not in SUBSCALES}
         course = course_of(part.frame)
         found += find_jumps(part, scores, course, whole)

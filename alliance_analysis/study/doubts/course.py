@@ -32,12 +32,12 @@ def course_of(frame: pd.DataFrame) -> Course:
     Examples
     --------
     >>> course_of(pd.DataFrame({"client": ["b", "a", "a"], "session": [1, 2, 1]}))
-    Course(order=array([0, 2, 1]), dyad=array([0, 1, 1]))
+    Course(order=array([0, 2, 1], dtype=int32), dyad=array([0, 1, 1], dtype=int32))
     """
     # numbers for ids first: sorting millions of texts takes minutes
-    ids = [pd.factorize(frame[name])[0] for name in (CLIENT, THERAPIST) if name in frame]
-    order = np.lexsort((frame[SESSION].to_numpy(), *reversed(ids)))
+    ids = [pd.factorize(frame[name])[0].astype(np.int32) for name in (CLIENT, THERAPIST) if name in frame]
+    order = np.lexsort((frame[SESSION].to_numpy(), *reversed(ids))).astype(np.int32)  # no file has two billion rows
     new = np.zeros(len(order), dtype=bool)
     for each in ids:
         new[1:] |= np.diff(each[order]) != 0
-    return Course(order, np.cumsum(new))
+    return Course(order, np.cumsum(new, dtype=np.int32))

@@ -70,10 +70,9 @@ def _jumps(values: np.ndarray, dyad: np.ndarray, measure: Measure) -> tuple[np.n
             return wrong, changes, ""
         spike, leap = ROBUST_SDS * usual, np.inf
         why = f"by {ROBUST_SDS} times the usual change and back at the next session"
-    there, back = step[:-1], step[1:]
-    away = (np.abs(there) >= spike) & (np.abs(back) >= spike) & (np.sign(there) != np.sign(back))
-    wrong[1:-1] = away & same[:-1] & same[1:]
-    crossed = (np.abs(step) >= leap) & same
+    up, down = (step >= spike) & same, (step <= -spike) & same
+    wrong[1:-1] = (up[:-1] & down[1:]) | (down[:-1] & up[1:])
+    crossed = ((step >= leap) | (step <= -leap)) & same
     # a spike has been told; its way there and back is no further jump
     wrong[1:] |= crossed & ~wrong[:-1] & ~wrong[1:]
     return wrong, changes, why
