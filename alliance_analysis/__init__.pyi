@@ -159,6 +159,7 @@ from .report.text import describe_partition as describe_partition
 from .report.text import describe_shares as describe_shares
 from .report.text import describe_surface as describe_surface
 from .report.validation import write_validation as write_validation
+from .study.describe_instruments import describe_instruments as describe_instruments
 from .study.examine import Examined as Examined
 from .study.examine import examine_study as examine_study
 from .study.feasibility import alliance_column as alliance_column

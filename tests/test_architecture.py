@@ -61,7 +61,7 @@ DOORS = {
     "pyarrow": {"study.readers.columnar"},
     "pyreadstat": {"study.readers.isolated"},
     "typer": {"cli.terminal", "cli.drafts", "cli.runs", "cli.studies", "cli.known"},
-    "rich": {"cli.terminal", "cli.drafts", "cli.runs", "cli.studies"},
+    "rich": {"cli.terminal", "cli.known", "cli.drafts", "cli.runs", "cli.studies"},
     "lazy_loader": {""},
 }
 

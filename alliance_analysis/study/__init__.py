@@ -5,11 +5,15 @@ from typing import Any
 
 _HOME = {
     "DATASETS": "datasets",
+    "INSTRUMENTS": "instruments",
     "QUESTIONS": "feasibility",
     "check_study": "validate",
     "examine_study": "examine",
     "fetch": "datasets",
+    "find_instrument": "instruments",
     "load_study": "studyfile",
+    "nearest": "problems",
+    "read_own_instruments": "studyfile",
     "registered_studies": "studyfile",
 }
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from alliance_analysis.study.entries import Entry, read_entries
 from alliance_analysis.study.feasibility import QUESTIONS
+from alliance_analysis.study.instrument_keys import read_instruments
+from alliance_analysis.study.instruments import Instrument
 from alliance_analysis.study.keys import Keys, is_number
 from alliance_analysis.study.measure import Measure, build_measure
 from alliance_analysis.study.problems import Problem, nearest, show
@@ -39,7 +41,7 @@ from alliance_analysis.study.yamlfile import KeyPath, read_yaml
 
 TOP_KEYS = (
     "study", "data", "clients", "missing", "columns", "raters", "session_numbers", "words", "episodes",
-    "wide", "repeated_client_ids", "measures", "plan", "report",
+    "wide", "repeated_client_ids", "instruments", "measures", "plan", "report",
 )  # fmt: skip
 STUDY_KEYS = ("title", "source", "simulated", "ethics")
 MEASURE_KEYS = (
@@ -106,6 +108,8 @@ class Definition:
         Who rated, where the files have one row per rating; None: one row per session.
     repeated_client_ids : str or None
         "same_person" or "different_people".
+    instruments : dict
+        Name -> questionnaire that the study describes itself.
     measures : dict
         Name -> Measure.
     plan : dict
@@ -132,6 +136,7 @@ class Definition:
     shape: Shape
     raters: Raters | None
     repeated_client_ids: str | None
+    instruments: dict[str, Instrument]
     measures: dict[str, Measure]
     plan: dict[str, Any]
     min_cell: int
@@ -162,6 +167,7 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
     keys.only(("report",), REPORT_KEYS)
     gap = keys.number(("report", "max_gap_days"), None, low=1, whole=True)
     data = _data_files(keys)
+    own = read_instruments(keys)
     raters = _raters(keys) or _raters_of_files(data)
     definition = Definition(
         path=path,
@@ -176,7 +182,8 @@ def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
         shape=read_shape(keys),
         raters=raters,
         repeated_client_ids=keys.choice(("repeated_client_ids",), REPEATED),
-        measures=_measures(keys, raters),
+        instruments=own,
+        measures=_measures(keys, raters, own),
         plan=_plan(keys),
         min_cell=int(keys.number(("report", "min_cell"), 5, low=1, whole=True) or 5),
         max_gap_days=None if gap is None else int(gap),
@@ -306,7 +313,7 @@ def _plan(keys: Keys) -> dict[str, Any]:
     return plan
 
 
-def _measures(keys: Keys, raters: Raters | None) -> dict[str, Measure]:
+def _measures(keys: Keys, raters: Raters | None, own: dict[str, Instrument]) -> dict[str, Measure]:
     measures: dict[str, Measure] = {}
     for name in keys.mapping(("measures",)):
         path = ("measures", name)
@@ -315,7 +322,7 @@ def _measures(keys: Keys, raters: Raters | None) -> dict[str, Measure]:
             keys.wrong(path, reason)
             continue
         keys.only(path, MEASURE_KEYS)
-        measures[name] = _measure(keys, name, raters)
+        measures[name] = _measure(keys, name, raters, own)
     for name, measure in measures.items():
         # a subscale is filled in together with its scale
         scale = measures.get(name.rpartition("_")[0])
@@ -342,7 +349,7 @@ def _rater(keys: Keys, name: str, raters: Raters | None) -> str | None:
     return named or stated or RATERS[0]
 
 
-def _measure(keys: Keys, name: str, raters: Raters | None) -> Measure:
+def _measure(keys: Keys, name: str, raters: Raters | None, own: dict[str, Instrument]) -> Measure:
     path = ("measures", name)
     instrument = keys.text((*path, "instrument"))
     recall = keys.number((*path, "recall_days"), None, low=0, whole=True)
@@ -366,6 +373,7 @@ def _measure(keys: Keys, name: str, raters: Raters | None) -> Measure:
             "shared_items": keys.flag((*path, "shared_items"), None),
             "missing": _missing_codes(keys, (*path, "missing")),
         },
+        own,
     )
     for key, text in complaints:
         if not keys.told & {(*path, cause) for cause in (key, *_CAUSES.get(key, ()))}:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from alliance_analysis.study.instruments import INSTRUMENTS, Instrument, find_instrument
+from alliance_analysis.study.instruments import INSTRUMENTS, Instrument
 from alliance_analysis.study.problems import nearest
 from alliance_analysis.study.vocabulary import ALLIANCE, SUBSCALES
 
@@ -56,6 +57,8 @@ class Measure:
         Whether the study file says that other raters rate the same items; None: it says nothing.
     missing : tuple of (float or str)
         Codes for a missing value in its columns only, beside the study's.
+    own : Instrument or None
+        Its instrument, where the study file describes it.
     """
 
     name: str
@@ -80,6 +83,12 @@ class Measure:
     rater: str | None = None
     shared_items: bool | None = None
     missing: tuple[float | str, ...] = ()
+    own: Instrument | None = None
+
+    @property
+    def known(self) -> Instrument | None:
+        """What is known of its instrument, by the study file or by the package."""
+        return self.own or INSTRUMENTS.get(self.instrument or "")
 
     @property
     def unit(self) -> str:
@@ -98,7 +107,7 @@ class Measure:
 
 
 def build_measure(
-    name: str, instrument: str | None, stated: dict[str, Any]
+    name: str, instrument: str | None, stated: dict[str, Any], own: Mapping[str, Instrument] | None = None
 ) -> tuple[Measure, list[Complaint], list[str]]:
     """Complete what the study file states of a measure by its instrument.
 
@@ -110,14 +119,16 @@ def build_measure(
         Instrument as written.
     stated : dict
         The other keys of the measure, None where not stated; ``range`` is "none" for an explicit null.
+    own : mapping of str to Instrument, optional
+        Instruments the study file describes.
 
     Returns
     -------
     measure, complaints, notes
         Complaints are (key, text); the measure is usable for further checks even when there are some.
     """
-    known = _known(instrument)
-    complaints = _complaints(name, instrument, known, stated)
+    known = _known(instrument, own or {})
+    complaints = _complaints(name, instrument, known, stated, own or {})
     score = stated["score"] or (known.score if known else "mean")
     item_low, item_high = _item_range(known, stated)
     low, high = _score_range(name, known, stated, score)
@@ -147,6 +158,7 @@ def build_measure(
         rater=stated["rater"],
         shared_items=stated["shared_items"],
         missing=stated.get("missing") or (),
+        own=known if known is not None and known.name in (own or {}) else None,
     )
     notes = []
     if instrument and known is None:
@@ -180,6 +192,8 @@ def subscale_measure(measure: Measure, subscale: str, items: tuple[str, ...]) ->
         labelled=measure.labelled,
         rater=measure.rater,
         shared_items=measure.shared_items,
+        missing=measure.missing,
+        own=measure.own,
     )
 
 
@@ -310,7 +324,7 @@ def _same_items(first: Measure, second: Measure) -> bool | None:
 
 
 def _number_of_items(measure: Measure) -> int | None:
-    instrument = INSTRUMENTS.get(measure.instrument or "")
+    instrument = measure.known
     if measure.items or instrument is None:
         return len(measure.items) or None
     return len(instrument.subscales.get(_part(measure), ())) or None if _part(measure) else instrument.n_items
@@ -323,13 +337,14 @@ def _part(measure: Measure) -> str:
 
 def family(measure: Measure) -> str | None:
     """Return the family of a measure's instrument; of an instrument the package does not know, its name."""
-    known = INSTRUMENTS.get(measure.instrument or "")
+    known = measure.known
     return known.family if known else measure.instrument
 
 
-def _known(instrument: str | None) -> Instrument | None:
+def _known(instrument: str | None, own: Mapping[str, Instrument]) -> Instrument | None:
     wanted = (instrument or "").replace(" ", "").casefold()
-    return find_instrument(wanted) if any(name.casefold() == wanted for name in INSTRUMENTS) else None
+    everything = {**INSTRUMENTS, **own}
+    return next((one for name, one in everything.items() if name.replace(" ", "").casefold() == wanted), None)
 
 
 def _is_subscale(name: str) -> bool:
@@ -340,11 +355,17 @@ def _is_alliance(name: str) -> bool:
     return name in ALLIANCE or (_is_subscale(name) and name.rpartition("_")[0] in ALLIANCE)
 
 
-def _complaints(name: str, instrument: str | None, known: Instrument | None, stated: dict[str, Any]) -> list[Complaint]:
+def _complaints(
+    name: str,
+    instrument: str | None,
+    known: Instrument | None,
+    stated: dict[str, Any],
+    own: Mapping[str, Instrument],
+) -> list[Complaint]:
     found: list[Complaint] = []
     misnamed = instrument and known is None and stated["range"] is None
     if misnamed:
-        hint = nearest(str(instrument), INSTRUMENTS)
+        hint = nearest(str(instrument), [*INSTRUMENTS, *own])
         found.append(
             ("instrument", f"{instrument!r} is not known{hint}. Correct it, or add `range: [lowest, highest]`.")
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from alliance_analysis.study.instruments import INSTRUMENTS
 from alliance_analysis.study.measure import Measure, subscale_measure
 from alliance_analysis.study.notes import name_columns
 from alliance_analysis.study.problems import count
@@ -100,23 +100,40 @@ def score_items(answers: np.ndarray, measure: Measure) -> tuple[np.ndarray, Scor
     >>> score_items(np.array([[1.0, 2.0], [3.0, np.nan]]), mood)[0]
     array([3., 6.])
     """
-    flip = np.array([item in measure.reverse for item in measure.items])
-    turned = np.array(answers, dtype=float)
-    if flip.any() and measure.item_low is not None and measure.item_high is not None:
-        turned[:, flip] = measure.item_low + measure.item_high - turned[:, flip]
-    n_items = turned.shape[1]
-    answered = np.sum(~np.isnan(turned), axis=1)
+    return score_columns([answers[:, place] for place in range(np.shape(answers)[1])], measure)
+
+
+def score_columns(answers: Sequence[np.ndarray], measure: Measure) -> tuple[np.ndarray, Scoring]:
+    """Score one scale as `score_items` does, one item after the other: the answers are never copied into one block.
+
+    Parameters
+    ----------
+    answers : sequence of ndarray, shape (n_rows,)
+        Answers in the order of ``measure.items``; NaN where an item is not answered.
+    measure : Measure
+        As in `score_items`.
+    """
+    rows, n_items = len(answers[0]), len(answers)
+    total, answered = np.zeros(rows), np.zeros(rows, dtype=np.int32)
+    flips = measure.item_low is not None and measure.item_high is not None
+    turn = cast(float, measure.item_low) + cast(float, measure.item_high) if flips else 0.0
+    for item, column in zip(measure.items, answers, strict=True):
+        values = np.asarray(column, dtype=float)
+        known = ~np.isnan(values)
+        flip = flips and item in measure.reverse
+        np.add(total, turn - values if flip else values, out=total, where=known)
+        answered += known
     # 0.75 of 4 must ask for 3 answers in floating point too
     enough = answered >= max(1, np.ceil(measure.min_answered * n_items - 1e-9))
-    scores = np.full(len(turned), np.nan)
-    np.divide(np.nansum(turned, axis=1), answered, out=scores, where=enough)
-    factor = n_items if measure.score == "sum" else 1
+    scores = np.full(rows, np.nan)
+    np.divide(total, answered, out=scores, where=enough)
+    if measure.score == "sum":
+        scores *= n_items
     prorated = int(np.sum(enough & (answered < n_items)))
     refused = int(np.sum(~enough & (answered > 0)))
-    done = Scoring(
+    return scores, Scoring(
         (measure.name,), measure.score, n_items, len(measure.reverse), measure.min_answered, prorated, refused
     )
-    return scores * factor, done
 
 
 def score_measures(
@@ -139,7 +156,7 @@ def score_measures(
         for one in (measure, *_subscales(measure, measures)):
             columns = [ITEM + item for item in one.items]
             if one.items and set(columns) <= set(frame):
-                scores[one.name], scoring = score_items(frame[columns].to_numpy(), one)
+                scores[one.name], scoring = score_columns([frame[column].to_numpy() for column in columns], one)
                 done.append(scoring)
                 scored[one.name] = one
             elif one.name in frame:
@@ -149,7 +166,7 @@ def score_measures(
 
 
 def _subscales(measure: Measure, measures: dict[str, Measure]) -> list[Measure]:
-    known = INSTRUMENTS.get(measure.instrument or "")
+    known = measure.known
     if measure.name not in ALLIANCE or known is None or len(measure.items) != known.n_items:
         return []
     found = [

@@ -13,7 +13,9 @@ import pandas as pd
 
 from alliance_analysis.errors import DataError
 from alliance_analysis.resources import data_folder
+from alliance_analysis.study.definition import read_definition
 from alliance_analysis.study.feasibility import answer_questions
+from alliance_analysis.study.instruments import Instrument
 from alliance_analysis.study.measure import Measure, ScaleMatch, compare_scales
 from alliance_analysis.study.problems import nearest, problems_error, stopping
 from alliance_analysis.study.validate import Checked, read_checked
@@ -214,6 +216,21 @@ def load_study(study: str | Path) -> Study:
     if stops := stopping(checked.problems):
         raise problems_error(stops)
     return make_study(path, name, checked)
+
+
+def read_own_instruments(study: str | Path) -> dict[str, Instrument]:
+    """Return the questionnaires a study describes itself; its data are not read.
+
+    Raises
+    ------
+    DataError
+        When there is no such study, or its file is wrong under ``instruments:``.
+    """
+    definition, problems, _ = read_definition(find_study(study)[0])
+    wrong = [problem for problem in problems if problem.text.startswith("instruments")]
+    if wrong:
+        raise problems_error(wrong)
+    return definition.instruments
 
 
 def make_study(path: Path, name: str, checked: Checked) -> Study:

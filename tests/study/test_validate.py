@@ -254,7 +254,7 @@ c2,t1,0.5,2,20
     assert message(study, sessions, clients_csv="client,status\nc1,gone\nc2,ongoing\n") == (
         "study.yml has 4 problems.\n"
         "  line 1: study.simulted is not a key; nearest: simulated.\n"
-        "  line 5: measures.alliance_client.instrument 'WAISR' is not known; nearest: WAI-SR, WAI-SRT. "
+        "  line 5: measures.alliance_client.instrument 'WAISR' is not known; nearest: WAI-SR, WAI-SRT, WAI-S. "
         "Correct it, or add `range: [lowest, highest]`.\n"
         "  line 6: measures.symptoms.collected must be before or after, got 'befor'.\n"
         "  line 7: measures.symptoms stands twice, first in line 6. Keep one of them.\n"

@@ -10,7 +10,6 @@ import pandas as pd
 
 from alliance_analysis.study.battery import Battery
 from alliance_analysis.study.definition import Definition
-from alliance_analysis.study.instruments import INSTRUMENTS
 from alliance_analysis.study.measure import Measure
 from alliance_analysis.study.problems import show
 from alliance_analysis.study.snippet import Scalar, snippet
@@ -113,7 +112,7 @@ def scale_fix(battery: Battery) -> tuple[str, str]:
     if other:
         text = f"All answers lie between {other[0]:g} and {other[1]:g}: the form may be coded so. "
         return text, snippet((*path, "range"), other, "if the form is coded so")
-    known = INSTRUMENTS.get(battery.measure.instrument or "")
+    known = battery.measure.known
     score = "sum" if battery.measure.score == "mean" else "mean"
     possible = known.score_range(score) if known and not battery.measure.items else None
     values = battery.answers[~np.isnan(battery.answers)]
