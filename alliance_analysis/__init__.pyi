@@ -96,6 +96,7 @@ from .plots.sessions import plot_attendance as plot_attendance
 from .plots.sessions import plot_course as plot_course
 from .plots.sessions import plot_missing as plot_missing
 from .plots.sessions import plot_variance_shares as plot_variance_shares
+from .prepare import add_client_columns as add_client_columns
 from .prepare import add_detrended as add_detrended
 from .prepare import add_first as add_first
 from .prepare import add_lag as add_lag
@@ -111,12 +112,14 @@ from .published import judge_agreement as judge_agreement
 from .published import judge_levels as judge_levels
 from .published import judge_replication as judge_replication
 from .published import load_published as load_published
+from .report.adapt import adapt_notebook as adapt_notebook
 from .report.check_page import write_check_page as write_check_page
 from .report.compare import RunComparison as RunComparison
 from .report.compare import check_run_inputs as check_run_inputs
 from .report.compare import compare_runs as compare_runs
 from .report.compare import verify_run as verify_run
 from .report.compare import write_comparison as write_comparison
+from .report.notebooks import study_of_notebooks as study_of_notebooks
 from .report.page import open_report as open_report
 from .report.plan import plan_study as plan_study
 from .report.plan import read_plan as read_plan

@@ -225,6 +225,43 @@ def add_detrended(
     return frame.assign(**{name + v.DETRENDED: _detrended(frame, name, time, keys) for name in columns})
 
 
+def add_client_columns(frame: pd.DataFrame, clients: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Add columns that belong to the client, such as age, to every session of the client.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Sessions.
+    clients : DataFrame
+        One row per client.
+    columns : sequence of str
+        Columns of `clients`.
+
+    Returns
+    -------
+    DataFrame
+        `frame` with the columns; missing where the client is not among `clients`.
+
+    Raises
+    ------
+    DataError
+        If `clients` lacks a column, or `frame` has one of them already.
+
+    Examples
+    --------
+    >>> sessions = pd.DataFrame({"client": ["a", "a", "b"], "session": [1, 2, 1]})
+    >>> add_client_columns(sessions, pd.DataFrame({"client": ["a", "b"], "age": [30, 41]}), ["age"])["age"].tolist()
+    [30, 30, 41]
+    """
+    _need(frame, [v.CLIENT])
+    _need(clients, [v.CLIENT, *columns])
+    there = [name for name in columns if name in frame]
+    if there:
+        raise DataError(f"add_client_columns: the sessions have a column {there[0]!r} already. Name another one.")
+    by_client = clients.drop_duplicates(v.CLIENT).set_index(v.CLIENT)
+    return frame.assign(**{name: frame[v.CLIENT].map(by_client[name]) for name in columns})
+
+
 def stack_raters(frame: pd.DataFrame, measure: str = "alliance") -> pd.DataFrame:
     """Stack the client's and the therapist's rating: two rows per session, everything else repeated.
 

@@ -60,7 +60,7 @@ DOORS = {
     "openpyxl": {"study.readers.workbook"},
     "pyarrow": {"study.readers.columnar"},
     "pyreadstat": {"study.readers.isolated"},
-    "typer": {"cli.terminal", "cli.drafts", "cli.runs", "cli.studies", "cli.known"},
+    "typer": {"cli.terminal", "cli.theses", "cli.drafts", "cli.runs", "cli.studies", "cli.known"},
     "rich": {"cli.terminal", "cli.known", "cli.drafts", "cli.runs", "cli.studies"},
     "lazy_loader": {""},
 }

@@ -135,6 +135,7 @@ def fit_level_slopes(
     outcome: str = v.SYMPTOMS,
     df: DfMethod = "kenward-roger",
     residual: Structure | None = None,
+    covariates: Sequence[str] = (),
 ) -> LevelSlopes:
     """Fit three slopes: how does the alliance go with the outcome within clients, between them, between therapists?
 
@@ -151,6 +152,8 @@ def fit_level_slopes(
     df : {"kenward-roger", "satterthwaite", "normal"}
     residual : Structure, optional
         A residual structure, such as `AR1(time="session", by="client")`, with df "satterthwaite".
+    covariates : sequence of str
+        Further columns of `data` in the model, such as age (`add_client_columns`); their terms are fixed.
 
     Returns
     -------
@@ -176,7 +179,8 @@ def fit_level_slopes(
     """
     slopes = " + ".join(f"{alliance}{part}" for part in _LEVEL_OF)
     time = f"{TIME_TERMS[shape]} + " if TIME_TERMS[shape] else ""
-    formula = f"{outcome} ~ {time}{slopes} + (1 + {v.TIME} | {v.CLIENT}) + (1 | {v.THERAPIST})"
+    more = "".join(f" + {name}" for name in covariates)
+    formula = f"{outcome} ~ {time}{slopes}{more} + (1 + {v.TIME} | {v.CLIENT}) + (1 | {v.THERAPIST})"
     fit = fit_or_refuse(formula, data, df, f"{alliance}{v.WITHIN}", residual)
     return LevelSlopes(fit, alliance, tuple(_LEVEL_OF))
 

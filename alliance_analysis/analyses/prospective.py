@@ -326,6 +326,7 @@ def fit_literature_models(
     outcome: str = v.SYMPTOMS,
     df: DfMethod = "satterthwaite",
     names: Sequence[str] = (*PREDICTIVE, SAME_SESSION),
+    covariates: Sequence[str] = (),
 ) -> LiteratureFits:
     """Fit the mixed models in use on paired sessions (`pair_sessions`), two-level, REML.
 
@@ -340,6 +341,8 @@ def fit_literature_models(
     df : "satterthwaite" or "normal"
     names : sequence of str
         Which of the models; default: all four.
+    covariates : sequence of str
+        Further columns of `data` in every model, such as age (`add_client_columns`); their terms are fixed.
 
     Returns
     -------
@@ -352,7 +355,8 @@ def fit_literature_models(
     ----------
     Curran & Bauer 2011; Falkenström et al. 2017; Nickell 1981 (the bias of the second).
     """
-    every = literature_formulas(timing, shape, alliance, outcome)
+    more = "".join(f" + {name}" for name in covariates)
+    every = {name: text + more for name, text in literature_formulas(timing, shape, alliance, outcome).items()}
     within = timing.exposure(alliance, v.WITHIN)
     exposure = {
         CLASSIC: within,

@@ -13,7 +13,7 @@ from alliance_analysis.cli.exits import INTERRUPTED, USER_ERROR
 
 try:  # here, too, Ctrl-C is no failure
     # the front door is lazy, and so is the study room: a command loads only what it uses, inside main()
-    from alliance_analysis.cli import drafts, known, runs, studies  # noqa: F401  (each registers its commands)
+    from alliance_analysis.cli import drafts, known, runs, studies, theses  # noqa: F401  (each registers its commands)
     from alliance_analysis.cli.terminal import app, errors
     from alliance_analysis.errors import AllianceError
 except KeyboardInterrupt:

@@ -18,7 +18,6 @@ from alliance_analysis.cli.exits import INTERRUPTED
 from alliance_analysis.cli.terminal import (
     PIPE_WIDTH,
     DebugOption,
-    StudyOption,
     app,
     complete_question,
     complete_study,
@@ -38,7 +37,14 @@ DIFFERENCES_SHOWN = 20
 
 @app.command()
 def reproduce(
-    study: StudyOption = "example",
+    study: Annotated[
+        str,
+        typer.Option(
+            "--study",
+            help="A study.yml, its folder, or a registered name; default: that of your notebooks, else the example.",
+            autocompletion=complete_study,
+        ),
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Run folder; default ./reports/<study>.")] = None,
     only: Annotated[
         list[str] | None,
@@ -58,11 +64,11 @@ def reproduce(
     numbers = [number.strip() for entry in only or () for number in entry.split(",")]
     with _RunProgress() as progress:
         summary = aa.run_reports(
-            study,
+            study or (aa.study_of_notebooks(notebooks) if notebooks else "example"),
             out=out,
             only=numbers,
             jobs=jobs,
-            parameters=_pairs(parameter or []),
+            parameters=pairs(parameter or []),
             notebooks=notebooks,
             progress=progress,
         )
@@ -76,7 +82,7 @@ def reproduce(
     raise typer.Exit(summary.exit_code)
 
 
-def _pairs(entries: list[str]) -> dict[str, str]:
+def pairs(entries: list[str]) -> dict[str, str]:
     """Return NAME=VALUE entries as a dictionary."""
     wrong = [entry for entry in entries if "=" not in entry]
     if wrong:

@@ -47,9 +47,6 @@ def complete_question(incomplete: str) -> list[tuple[str, str]]:
     return [(q.number, q.title) for q in room.QUESTIONS if q.number.startswith(incomplete)]
 
 
-StudyOption = Annotated[
-    str, typer.Option("--study", help="A study.yml, its folder, or a registered name.", autocompletion=complete_study)
-]
 StudyArgument = Annotated[
     str, typer.Argument(help="A study.yml, its folder, or a registered name.", autocompletion=complete_study)
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alliance_analysis.errors import ReportError
-from alliance_analysis.report.parameters import Parameter, read_parameters
+from alliance_analysis.report.parameters import STUDY, Parameter, read_parameters
 
 _NAME = re.compile(r"(\d\d)_[A-Za-z0-9_-]+\.ipynb")
 _TITLE = re.compile(r"^#\s+(.+?)\s*#*$", re.MULTILINE)
@@ -67,6 +67,27 @@ def find_notebooks(folder: Path, only: Sequence[str] = ()) -> tuple[Notebook, ..
     if not paths:
         raise ReportError(f"{folder}: 0 notebooks NN_name.ipynb; 1 or more are required. Choose another folder.")
     return tuple(_read(number, paths[number]) for number in _chosen(only, list(paths)))
+
+
+def study_of_notebooks(folder: str | Path) -> str:
+    """Return the study that a folder of notebooks is about, as their parameters name it.
+
+    Parameters
+    ----------
+    folder : path
+        The folder; a study file they name is looked for from there.
+
+    Raises
+    ------
+    ReportError
+        When they name several studies, or there is no notebook.
+    """
+    base = Path(folder)
+    named = {str(notebook.parameters[STUDY].default) for notebook in find_notebooks(base)}
+    if len(named) > 1:
+        raise ReportError(f"{base}: its notebooks name {len(named)} studies ({', '.join(sorted(named))}). Add --study.")
+    (study,) = named
+    return str(base / study) if (base / study).exists() else study
 
 
 def _chosen(only: Sequence[str], numbers: list[str]) -> list[str]:
