@@ -31,8 +31,6 @@ def adapt(
     debug: DebugOption = False,
 ) -> None:
     """Copy notebooks for a thesis: set to your study, and with each cell you would change explained."""
-    asked = pairs(parameter or [])
-    for one in notebooks:
-        copy = aa.adapt_notebook(one, to, study=study, parameters=asked)
+    for copy in aa.adapt_notebook(notebooks, to, study=study, parameters=pairs(parameter or [])):
         say(f"{copy}: yours to change; the cells to look at are explained above them.")
     say(f"Run it: alliance reproduce --notebooks {to} --out reports/my_thesis")

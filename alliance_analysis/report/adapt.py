@@ -7,12 +7,12 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alliance_analysis.errors import ReportError
-from alliance_analysis.report.explanations import EXPLANATIONS, PARAMETERS
+from alliance_analysis.report.explanations import EXPLANATION, EXPLANATIONS, PARAMETERS
 from alliance_analysis.report.notebooks import Notebook, find_notebooks
 from alliance_analysis.report.parameters import STUDY, choose_values
 from alliance_analysis.resources import notebooks_folder
@@ -21,49 +21,53 @@ LEAD = "> **Yours to change.** "
 
 
 def adapt_notebook(
-    notebook: str,
+    notebook: str | Sequence[str],
     to: str | Path,
     *,
     study: str | Path | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> Path:
-    """Copy one of the package's notebooks into a folder of one's own, ready to be changed and run.
+) -> list[Path]:
+    """Copy notebooks of the package into a folder of one's own, ready to be changed and run.
 
     Parameters
     ----------
-    notebook : str
-        Its number, such as "02", or its name.
+    notebook : str or sequence of str
+        Numbers, such as "02", or names.
     to : path
         The folder; it is made when it is not there. Nothing in it is replaced.
     study : path, optional
         A study file, its folder, or a registered name; default: the example study.
     parameters : mapping, optional
-        Name -> value of parameters of the notebook (text is read as the declared type).
+        Name -> value, set in those of the notebooks that have it (text is read as the declared type).
 
     Returns
     -------
-    Path
-        The new notebook. ``alliance reproduce --notebooks FOLDER`` runs it.
+    list of Path
+        The new notebooks. ``alliance reproduce --notebooks FOLDER`` runs them.
 
     Raises
     ------
     ReportError
-        When there is no such notebook or parameter, or the folder holds one of this name or number already.
+        When there is no such notebook or parameter, or the folder holds one of this name or number already; nothing
+        is written then.
 
     Examples
     --------
     >>> import tempfile
-    >>> adapt_notebook("07", tempfile.mkdtemp(), parameters={"conf_level": 0.9}).name
-    '07_therapists_clients_sessions.ipynb'
+    >>> [path.name for path in adapt_notebook("07", tempfile.mkdtemp(), parameters={"conf_level": 0.9})]
+    ['07_therapists_clients_sessions.ipynb']
     """
-    source = find_one(notebook)
+    wanted = [notebook] if isinstance(notebook, str) else notebook
+    sources = list({source.number: source for source in map(find_one, wanted)}.values())
     folder = Path(to)
-    target = _free(folder, source)
-    values = choose_values({source.number: source.parameters}, dict(parameters or {}))[source.number]
-    content = json.loads(source.path.read_text(encoding="utf-8"))
-    content["cells"] = list(_explained(content["cells"], _lines(source, values, _seen_from(folder, study))))
-    _write(target, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    return target
+    targets = [_free(folder, source) for source in sources]
+    values = choose_values({source.number: source.parameters for source in sources}, dict(parameters or {}))
+    seen = _seen_from(folder, study)
+    for source, target in zip(sources, targets, strict=True):
+        content = json.loads(source.path.read_text(encoding="utf-8"))
+        content["cells"] = list(_explained(content["cells"], _lines(source, values[source.number], seen)))
+        _write(target, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return targets
 
 
 def find_one(wanted: str) -> Notebook:
@@ -151,7 +155,12 @@ def step_of(source: str) -> str | None:
 
 def _note(text: str, place: int) -> dict[str, Any]:
     name = re.sub(r"[^a-z]", "", text.casefold())[:20]
-    return {"cell_type": "markdown", "id": f"explained-{place}-{name}"[:60], "metadata": {}, "source": [LEAD + text]}
+    return {
+        "cell_type": "markdown",
+        "id": f"explained-{place}-{name}"[:60],
+        "metadata": {"tags": [EXPLANATION]},
+        "source": [LEAD + text],
+    }
 
 
 def _write(target: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alliance_analysis import errors
+from alliance_analysis.report.explanations import EXPLANATION
 from alliance_analysis.report.html import split_headings
 
 _OWN_ERRORS = {name for name in vars(errors) if name.endswith("Error")}
@@ -21,7 +22,7 @@ _LOGGED_ERRORS = {"ModelError", "ReportError", "AllianceError"}
 _UNUSED_IMPORTS = ("rfc3987_syntax", "pyarrow.fs")
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _INJECTED = "injected-parameters"  # papermill's own cell, which the user's notebook does not have
-_TAGS = {"parameters", _INJECTED}
+_TAGS = {"parameters", _INJECTED, EXPLANATION}
 SEE_DEBUG = "run again with --debug for Python's own message"
 _ON_TERMINAL = "its message may name clients and is shown on the terminal only"
 

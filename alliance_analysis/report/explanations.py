@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+EXPLANATION = "explanation"
+"""Tag of a cell that explains another one; it is no part of the report."""
+
 PARAMETERS = (
     "The parameters. `study` is your study file, seen from this folder; the others are choices "
     "you may also set with `-p`. Write a new choice as one line, `name: type = value`, and use "
@@ -12,6 +15,21 @@ PARAMETERS = (
 """What stands above the cell with the parameters."""
 
 EXPLANATIONS: Mapping[str, str] = {
+    "fit_variance_shares": (
+        "How much of a measure lies between therapists, between clients and within clients. Name "
+        "another measure of yours; the shape of time is the one chosen above."
+    ),
+    "state_sample": (
+        "The sentence at the head of the report. It is made from the numbers above; change the numbers, not it."
+    ),
+    "state_prospective": (
+        "The sentences at the head of the report. They are made from the fits above and say by "
+        "themselves what was withheld; a model of your own gets its sentence with "
+        "`report.text(…)`, in your words."
+    ),
+    "state_agreement": ("The sentences at the head of the report, made from the fits above."),
+    "state_variance_shares": ("The sentences at the head of the report, made from the fits above."),
+    "state_congruence": ("The sentences at the head of the report, made from the fits above."),
     "alliance_column": (
         "Which rating is the alliance: the client's when the study has it. For the therapist's, "
         'write `alliance = "alliance_therapist"`. Everything below follows; the published '
@@ -82,10 +100,6 @@ EXPLANATIONS: Mapping[str, str] = {
         "Each rater's last session predicts both ratings of the next. It needs both ratings in consecutive sessions."
     ),
     "fit_dependability": ("How many sessions make a dependable score. Another measure is named in the call."),
-    "fit_variance_shares": (
-        "How much of a measure lies between therapists, between clients and within clients. Name "
-        "another measure of yours; the shape of time is the one chosen above."
-    ),
     "fit_level_slopes": (
         "Three slopes in one model: within clients, between clients, between therapists. For "
         'covariates, write first `data = aa.add_client_columns(data, clients, ["age"])`, then '
@@ -111,17 +125,6 @@ EXPLANATIONS: Mapping[str, str] = {
         "Published figures of the same level and metric; `ids` are rows of `alliance list --findings`."
     ),
     "load_published": ("What others reported of the same; `ids` are rows of the list `alliance list --findings`."),
-    "state_sample": (
-        "The sentence at the head of the report. It is made from the numbers above; change the numbers, not it."
-    ),
-    "state_prospective": (
-        "The sentences at the head of the report. They are made from the fits above and say by "
-        "themselves what was withheld; a model of your own gets its sentence with "
-        "`report.text(…)`, in your words."
-    ),
-    "state_agreement": ("The sentences at the head of the report, made from the fits above."),
-    "state_variance_shares": ("The sentences at the head of the report, made from the fits above."),
-    "state_congruence": ("The sentences at the head of the report, made from the fits above."),
 }
 """Function that a cell calls -> what stands above the cell."""
 

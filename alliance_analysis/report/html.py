@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alliance_analysis.report.checklist import CHECK, checklist_for, find_section
+from alliance_analysis.report.explanations import EXPLANATION
 from alliance_analysis.report.formats import format_count, format_counted, format_percent, format_seconds, unbroken
 from alliance_analysis.report.methods import describe_methods
 from alliance_analysis.report.references import as_bibtex, references_for
@@ -260,6 +261,8 @@ def arrange(notebook: Any) -> tuple[Any, str, list[dict[str, str]]]:
         if cell.cell_type != "markdown":
             cells.append((len(sections) - 1, cell))
             continue
+        if EXPLANATION in cell.metadata.get("tags", []):
+            continue  # for whoever changes the notebook, not for the readers of its report
         for level, heading, text in split_headings(cell.source):
             if level == 1:
                 title = title or heading
