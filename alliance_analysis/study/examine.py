@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alliance_analysis.study.definition import Definition
 from alliance_analysis.study.doubts import Material, find_doubts, find_privacy_doubts
 from alliance_analysis.study.fixes import add_fixes
-from alliance_analysis.study.problems import NOTE, STOPS, WARNS, Problem, sort_problems, stopping
+from alliance_analysis.study.problems import NOTE, STOPS, WARNS, Problem, sort_problems
 from alliance_analysis.study.studyfile import Study, find_study, make_study
+from alliance_analysis.study.tidy import Part
 from alliance_analysis.study.validate import Checked, read_checked
 
 
@@ -71,19 +74,20 @@ def examine_study(study: Path | str) -> Examined:
     ((), 'example')
     """
     path, name = find_study(study)
-    checked = read_checked(path, keep_parts=True)
+    checked = read_checked(path, look=_look)
     files = [path.name, *checked.files]
     parts = [*checked.parts, *([checked.client_part] if checked.client_part else [])]
     told = add_fixes(checked.problems, checked.definition, parts)
-    material = Material(checked.parts, checked.client_part, checked.clients, checked.definition.measures)
-    told += find_privacy_doubts(material)
-    if not stopping(told):
-        told += find_doubts(material)
     stops, warns, noted = (
         sort_problems((one for one in told if one.severity == severity), files) for severity in (STOPS, WARNS, NOTE)
     )
     notes = (*noted, *(_as_problem(note, files) for note in checked.notes))
     return Examined(path, checked, stops, warns, notes, None if stops else make_study(path, name, checked))
+
+
+def _look(parts: Sequence[Part], client_part: Part | None, definition: Definition, stopped: bool) -> list[Problem]:
+    material = Material(tuple(parts), client_part, definition.measures)
+    return find_privacy_doubts(material) + ([] if stopped else find_doubts(material))
 
 
 def _as_problem(note: str, files: list[str]) -> Problem:

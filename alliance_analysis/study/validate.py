@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -60,7 +61,7 @@ class Checked:
     problems : tuple of Problem
         Everything that is wrong, sorted.
     parts : tuple of Part
-        The files of sessions with their rows as the user sees them; empty unless asked for.
+        The files of sessions; without their rows where nothing was wrong with them.
     client_part : Part or None
         The same of the file of clients.
     """
@@ -101,16 +102,20 @@ class _Log:
     notes: list[str]
 
 
-def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
+Look = Callable[[Sequence[Part], Part | None, Definition, bool], list[Problem]]
+
+
+def read_checked(path: Path, *, look: Look | None = None) -> Checked:
     """Read a study file and its data as far as they can be read, and collect everything that is wrong.
 
     Parameters
     ----------
     path : Path
         The study file.
-    keep_parts : bool
-        Whether to hand out the single files too, for whoever looks at rows; they take memory. Cells as written are
-        kept only where something is wrong with them.
+    look : callable, optional
+        Looks at the single files while they have the rows the user sees: files of sessions, file of clients, study
+        file, and whether anything stops the study already; returns further problems. The files are let go after it,
+        for millions of rows would take their memory twice.
 
     Raises
     ------
@@ -134,8 +139,10 @@ def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
     files |= {name: sha for table in everything for name, sha in table.sha256.items()}
     names = [path.name, *(table.name for table in everything)]
-    if not (keep_parts and log.problems):  # the cells as written are needed no more
-        parts = [replace(part, table=replace(part.table, frame=part.table.frame.iloc[:0].copy())) for part in parts]
+    wrong = bool(log.problems)
+    seen = look(parts, clients, definition, bool(stopping(log.problems))) if look else []
+    if not (look and wrong):  # the cells as written are needed no more
+        parts = [_without_cells(part) for part in parts]
         del everything, tables, arranged
     sessions, client_frame, measures = _frames(definition, parts, clients, levels, log)
     return Checked(
@@ -146,10 +153,18 @@ def read_checked(path: Path, *, keep_parts: bool = False) -> Checked:
         tuple(log.notes),
         files,
         rows_read,
-        sort_problems(log.problems, names),
-        tuple(parts) if keep_parts else (),
-        clients if keep_parts else None,
+        sort_problems([*log.problems, *seen], names),
+        tuple(parts) if look and wrong else tuple(map(_without_rows, parts)),
+        clients,
     )
+
+
+def _without_cells(part: Part) -> Part:
+    return replace(part, table=replace(part.table, frame=part.table.frame.iloc[:0].copy()))
+
+
+def _without_rows(part: Part) -> Part:
+    return replace(part, frame=part.frame.iloc[:0].copy(), rows=part.rows[:0])
 
 
 def _table(definition: Definition, entry: Entry, log: _Log) -> Table | None:

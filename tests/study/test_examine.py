@@ -31,3 +31,15 @@ def test_notes_know_their_file_and_place(write: Writer) -> None:
     assert [(one.file, str(one), one.severity) for one in notes] == [
         ("sessions.csv", "symptoms: 1 cell with code 99 read as missing.", "note")
     ]
+
+
+def test_a_doubt_about_ids_keeps_no_study_of_several_files_from_being_joined(write: Writer) -> None:
+    study = STUDY.replace("data: sessions.csv", "data: [sessions.csv, forms.csv]")
+    names = ["Huber", "Novak", "Muster"]
+    rows = [(who, session) for who in names for session in (1, 2, 3)]
+    sessions = "client,session,alliance_client\n" + "".join(f"{who},{at},{1 + at}\n" for who, at in rows)
+    forms = "client,session,symptoms\n" + "".join(f"{who},{at},{9 - at}\n" for who, at in rows)
+    examined = examine_study(write(study, sessions, forms_csv=forms))
+    assert [one.file for one in examined.warns] == ["sessions.csv", "forms.csv"]
+    assert examined.study is not None
+    assert len(examined.study.sessions) == 9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from small_study import SESSIONS, STUDY, Writer
 from alliance_analysis.study.examine import Examined, examine_study
 from alliance_analysis.study.fixes.keys import key_fix
 from alliance_analysis.study.problems import Problem
+from alliance_analysis.study.tidy import Part
 from alliance_analysis.study.validate import read_checked
 
 ITEMS = [f"wai{number}" for number in range(1, 13)]
@@ -207,7 +208,13 @@ def test_an_unknown_keying_is_offered_by_the_correlations(write: Writer) -> None
 
     lines = ["client,session," + ",".join(ITEMS)]
     lines += [f"c{row},1," + ",".join(str(answer(row, item)) for item in range(12)) for row in range(60)]
-    checked = read_checked(write(BATTERY, "\n".join(lines) + "\n"), keep_parts=True)
+    parts: list[Part] = []
+
+    def look(found: Sequence[Part], *_: object) -> list[Problem]:
+        parts.extend(found)
+        return []
+
+    definition = read_checked(write(BATTERY, "\n".join(lines) + "\n"), look=look).definition
     problem = Problem("study.yml", "line 4", "measures.alliance_client.reverse is missing; add it.", 4)
     fix = "measures:\n  alliance_client:\n    reverse: [wai1, wai6]  # by their correlations; check against the form"
-    assert key_fix(problem, checked.definition, checked.parts) == fix
+    assert key_fix(problem, definition, parts) == fix

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import pandas as pd
-
 from alliance_analysis.study.battery import batteries
 from alliance_analysis.study.doubts.ceiling import find_ceilings
 from alliance_analysis.study.doubts.course import course_of
@@ -34,15 +32,12 @@ class Material:
         Files of sessions.
     client_part : Part or None
         File with one row per client.
-    clients : DataFrame
-        One row per client, finished.
     measures : dict
         Measures as the study file states them.
     """
 
     parts: tuple[Part, ...]
     client_part: Part | None
-    clients: pd.DataFrame
     measures: dict[str, Measure]
 
 
@@ -70,7 +65,7 @@ def find_doubts(material: Material) -> list[Problem]:
         found += find_jumps(part, scores, course, whole)
         found += find_ceilings(part, scores, whole)
         found += find_duplicated_blocks(part, course)
-        found += find_sessions_after_end(part, material.clients)
+        found += find_sessions_after_end(part, material.client_part)
     return found
 
 

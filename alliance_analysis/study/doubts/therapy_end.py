@@ -10,20 +10,26 @@ from alliance_analysis.study.tidy import Part
 from alliance_analysis.study.vocabulary import CLIENT, DATE, PHASE, PHASES, THERAPY_END
 
 
-def find_sessions_after_end(part: Part, clients: pd.DataFrame) -> list[Problem]:
+def find_sessions_after_end(part: Part, clients: Part | None) -> list[Problem]:
     """Return a doubt when sessions of treatment lie after the end of therapy; post and follow-up may.
 
     Parameters
     ----------
     part : Part
-        A file of sessions.
-    clients : DataFrame
-        ``client therapy_end``, one row per client.
+        A file of sessions; it may repeat the end of therapy in each row.
+    clients : Part or None
+        File of clients, which has it otherwise.
     """
     frame = part.frame
-    if not {CLIENT, DATE} <= set(frame) or THERAPY_END not in clients:
+    if not {CLIENT, DATE} <= set(frame):
         return []
-    ends = frame[CLIENT].map(clients.drop_duplicates(CLIENT).set_index(CLIENT)[THERAPY_END])
+    if THERAPY_END in frame:
+        ends = frame[THERAPY_END]
+    elif clients is not None and {CLIENT, THERAPY_END} <= set(clients.frame):
+        once = clients.frame[~clients.frame[CLIENT].duplicated(keep=False)]  # an id of several people has several ends
+        ends = frame[CLIENT].astype(object).map(dict(zip(once[CLIENT], once[THERAPY_END], strict=True)))
+    else:
+        return []
     late = (pd.to_datetime(frame[DATE]) - pd.to_datetime(ends)).dt.days
     wrong = (late > 0).to_numpy()
     if PHASE in frame:
