@@ -23,7 +23,7 @@ class Entry:
     file : str
         Path beside the study file, or ``dataset:NAME``.
     sheet : str or None
-        Sheet of a workbook; None: the only one.
+        Sheet of a workbook; None: the first.
     header_row : tuple of int
         Rows that hold the names, counted from 1; their words are joined by "_". Rows above are left out.
     rows : dict
