@@ -55,7 +55,9 @@ def write(folder, text):
 
 
 def test_the_example_with_one_row_per_rating_loads(tmp_path):
-    rows = pd.DataFrame({"Couple": [3, 3, 4, 4], "Nr": 1, "Role": ["Wife", "Husband"] * 2, "Satisfaction": [4, 3.5, 2, 1]})
+    rows = pd.DataFrame(
+        {"Couple": [3, 3, 4, 4], "Nr": 1, "Role": ["Wife", "Husband"] * 2, "Satisfaction": [4, 3.5, 2, 1]}
+    )
     rows.to_csv(tmp_path / "ratings.csv", index=False)
     study = load_study(write(tmp_path, "data: ratings.csv\n" + example("columns: {client: Couple")))
     assert study.sessions["alliance_therapist"].tolist() == [3.5, 1.0]
