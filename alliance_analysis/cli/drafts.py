@@ -106,7 +106,9 @@ def _tell(draft: StudyDraft, out: Path) -> None:
         problems = ()
     for problem in problems:
         say(f"  {problem}")
-    if problems:
+    if not any(measure.active for measure in draft.draft.measures):
+        say(f"It has no measure yet. Next: describe one in {out}, then run: alliance check {out}")
+    elif problems:
         say(f"Correct {out}, then run: alliance check {out}")
     else:
         say(f"It loads. Next: read the doubts in {out}, then run: alliance check {out}")

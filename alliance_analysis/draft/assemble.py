@@ -36,6 +36,7 @@ PERSONAL = word_set(
 """Words in the names of columns that may identify persons."""
 CLIENT_ROLES = (STATUS, CONDITION, THERAPY_END, PLANNED_SESSIONS, THERAPIST)
 _FEW = 12
+_FEWEST_IDS = 5
 _OVERLAP = 0.5
 _ALIKE = 0.9
 NOBODY = "none of these"
@@ -132,7 +133,9 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     words = {role: meanings for one in used for role, meanings in one.roles.words.items() if role in columns}
     numbers, repeated = _numbers(long[0], columns, blocks[id(long[0])]), _repeated(long, ask)
     notes += [*dropped, *_second_files(once, clients), *_personal(used)]
-    covariates = _covariates(used, columns, blocks, leftover, taken={one.name for one in measures})
+    covariates = _covariates(used, columns, blocks, leftover, taken={one.name for one in measures if one.active})
+    measures = [one for one in measures if one.active or one.keys.get("column") not in covariates.values()]
+    leftover = [name for name in leftover if name not in {one.keys.get("column") for one in measures}]
     unused = [name for name in leftover if name not in covariates.values()]
     if unused:
         notes.append(f"{names(unused)}: numbers nothing is known of; not used")
@@ -193,7 +196,7 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
     shared = [guess for other in sources if other is not source if (guess := _shared_ids(source, other))]
     taken = {guess.value for guess in source.roles.columns.values()}
     ids = [one for one in source.profiles if one.name not in taken and _could_be_id(one)]
-    guess = shared[0] if shared else None
+    guess = shared[0] if shared else None if ids else _row_ids(source)
     if guess is None and ids:
         likely = min(ids, key=lambda one: (one.distinct == one.filled and len(ids) > 1, one.numeric and not one.whole))
         question = Question(
@@ -219,7 +222,17 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
 
 
 def _could_be_id(one: Profile) -> bool:
-    return one.filled > 1 and one.distinct > 1 and not one.dates and (one.words or (one.whole and one.distinct > _FEW))
+    if one.dates or one.row_number or read_words(tokens(one.name)).alias:
+        return False
+    return (one.words and one.distinct >= _FEWEST_IDS) or (one.whole and one.distinct > _FEW)
+
+
+def _row_ids(source: Source) -> Guess | None:
+    """Take the names of the rows for ids in a file that has nothing else, as R writes one row per client."""
+    for one in source.profiles:
+        if one.row_number:
+            return Guess(one.name, "a name for each row", "no column holds client ids: each row is taken for a client")
+    return None
 
 
 def _shared_ids(source: Source, other: Source) -> Guess | None:
@@ -236,7 +249,7 @@ def _shared_ids(source: Source, other: Source) -> Guess | None:
 
 def _blocks(source: Source) -> list[Block]:
     taken = {str(guess.value) for guess in source.roles.columns.values()}
-    free = [one for one in source.profiles if one.name not in taken and not one.dates]
+    free = [one for one in source.profiles if one.name not in taken and not one.dates and not one.row_number]
     return find_blocks(free, Setting(source.roles.one_row_per_client, source.title))
 
 
@@ -306,11 +319,19 @@ def _numbers(source: Source, columns: dict[str, Guess], blocks: Sequence[Block])
         return None  # intake, post and follow-up number themselves
     if SESSION in columns or any(block.sessions for block in blocks) or source.roles.one_row_per_client:
         return None
+    if source.roles.raters and _once_per_rater(source):
+        return None
     if DATE in columns:
         evidence = "no column holds session numbers; each date of a client is taken for one session"
         return Guess({"from": "date"}, evidence, "", ("session_numbers: {from: date, interval_days: 7}",))
     doubt = "no column holds session numbers or dates; the rows of a client are taken for its sessions in their order"
     return Guess({"from": "rows"}, "the order of the rows", doubt) if source.roles.clients else None
+
+
+def _once_per_rater(source: Source) -> bool:
+    """Whether no person rated a client twice: the data have one time point."""
+    keys = [str(source.roles.column(role)) for role in (CLIENT, RATER)]
+    return not source.table.frame[keys].apply(texts).duplicated().any()
 
 
 def _repeated(long: Sequence[Source], ask: Ask) -> Guess | None:
@@ -365,7 +386,10 @@ def _personal(used: Sequence[Source]) -> list[str]:
         f"{source.called}: the column {one.name!r} may identify persons; it is not used: delete it from the file"
         for source in used
         for one in source.profiles
-        if set(tokens(one.name)) & PERSONAL and one.filled and not (set(tokens(one.name)) & {"file", "event"})
+        if set(tokens(one.name)) & PERSONAL
+        and one.filled
+        and not one.row_number
+        and not (set(tokens(one.name)) & {"file", "event"})
     ]
 
 
@@ -386,6 +410,7 @@ def _covariates(
             if (
                 one.name in roles | own | held
                 or personal
+                or one.row_number
                 or one.dates
                 or not plain
                 or one.distinct < 2

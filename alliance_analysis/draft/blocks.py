@@ -17,6 +17,7 @@ from alliance_analysis.draft.words import CLEAR_SESSION_MARKS, ITEM_MARKS, RATER
 from alliance_analysis.study.instruments import INSTRUMENTS
 
 _LABEL_WORDS = 8
+_FEWEST_PARCELS = 3
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def find_blocks(profiles: Iterable[Profile], setting: Setting) -> list[Block]:
     patterns = find_patterns(name for name in described if name not in taken)
     paired = _pairs(patterns)
     for pattern in patterns:
-        meaning = _settle_rater(read_words(pattern.parts), pattern, paired)
+        meaning = _settle_rater(_settle_units(read_words(pattern.parts), pattern), pattern, paired)
         for part in _without_strangers(pattern, described):
             blocks.extend(_blocks_of(part, meaning, described, setting))
     return [_with_title(block, setting.title) for block in blocks if block.filled]
@@ -125,6 +126,12 @@ def _pairs(patterns: Sequence[Pattern]) -> set[tuple[str, ...]]:
         for pattern, meaning in members
         if any(meaning.raters.isdisjoint(other.raters) for _, other in members)
     }
+
+
+def _settle_units(meaning: Meaning, pattern: Pattern) -> Meaning:
+    """Read a letter written together with a number as its unit of time: the m of ``bdi_2m`` is no mean."""
+    units = {unit for slot in range(len(pattern.runs)) if (unit := pattern.unit(slot))}
+    return replace(meaning, score=meaning.score - units, marks=meaning.marks | units) if units else meaning
 
 
 def _settle_rater(meaning: Meaning, pattern: Pattern, paired: set[tuple[str, ...]]) -> Meaning:
@@ -263,7 +270,14 @@ def _slot_role(
     fits = len(numbers) in sizes and numbers[0] <= 1
     score_like = _look_like_scores(columns, meaning)
     if not setting.one_row_per_client:
-        return ("single", "") if score_like and not fits else ("item", "")
+        parcels = len(numbers) >= _FEWEST_PARCELS and any(one.low < 0 for one in columns if one.filled)
+        return ("single", "") if score_like and not fits and not parcels else ("item", "")
+    unit = pattern.unit(slot)
+    if unit and (meaning.alias or score_like):
+        return (
+            "session",
+            f"its numbers are time ({numbers[0]}{unit}, {numbers[1]}{unit}), not sessions that follow each other",
+        )
     if mark in ITEM_MARKS and mark not in SESSION_MARKS and not score_like:
         return "item", ""
     if mark in CLEAR_SESSION_MARKS:

@@ -24,6 +24,8 @@ def find_header_row(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     (3,)
     >>> find_header_row([["ID", "WAI", "", "PHQ"], ["", "1", "2", "sum"], ["7", "4", "5", "12"], ["8", "4", "5", "9"]])
     (1, 2)
+    >>> find_header_row([["", "ID", "PHQ"], ["1", "7", "12"], ["2", "7", "10"]])
+    (1,)
     """
     filled = [[bool(cell.strip()) for cell in row] for row in rows]
     counts = [sum(row) for row in filled]
@@ -48,6 +50,8 @@ def _continues(rows: Sequence[Sequence[str]], first: int) -> bool:
     named = [place for place in range(width) if upper[place].strip()]
     if not gaps or len(named) < 1 or any(_NUMBER.fullmatch(upper[place].strip()) for place in named):
         return False
+    if gaps == [0] and _is_row(lower, below, named):
+        return False
     body = [[row[place] for row in below if row[place].strip()] for place in gaps]
     # names below a group may be numbers of items, 1 2 3, which the cells below do not repeat
     words = [place for place in gaps if not _NUMBER.fullmatch(lower[place].strip())]
@@ -55,3 +59,12 @@ def _continues(rows: Sequence[Sequence[str]], first: int) -> bool:
     numbers = [int(one) for one in counting] if all(one.isdigit() for one in counting) else []
     rising = bool(numbers) and all(later in (earlier + 1, 1, 2) for earlier, later in pairwise(numbers))
     return any(body) and (len(words) == len(gaps) or rising)
+
+
+def _is_row(lower: Sequence[str], below: Sequence[Sequence[str]], named: Sequence[int]) -> bool:
+    """Say whether a row below names is one of data: R and pandas leave the name of the first column empty."""
+    return any(
+        _NUMBER.fullmatch(lower[place].strip()) or any(row[place].strip() == lower[place].strip() for row in below)
+        for place in named
+        if lower[place].strip()
+    )

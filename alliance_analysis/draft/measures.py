@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from alliance_analysis.draft.blocks import Block
+from alliance_analysis.draft.candidate import Candidate
 from alliance_analysis.draft.guess import Ask, Question, names, span
 from alliance_analysis.draft.keying import items_against
+from alliance_analysis.draft.parts import wholes
 from alliance_analysis.draft.scales import Scale, counts, forms, scale_of
 from alliance_analysis.draft.words import ALLIANCE_WORDS, FOLLOW_UP, INTAKE, POST, SYMPTOM_WORDS, fold, tokens
 from alliance_analysis.study.vocabulary import BASELINE, RATERS, SYMPTOMS
@@ -23,6 +25,7 @@ SYMPTOM_ORDER = ("OQ", "CORE", "PHQ", "BDI", "GAD", "BAI", "BSI")
 _SUFFIX = {INTAKE: BASELINE, POST: POST_SUFFIX, FOLLOW_UP: FOLLOW_UP_SUFFIX}
 _WIDEST_ITEM = 10
 _FEWEST_ITEMS = 3
+_MOST_SUGGESTED = 20
 _LEAVE_OUT = "leave out"
 _ANSWERS = {
     "alliance, rated by the client": ("alliance", "client", False),
@@ -31,50 +34,6 @@ _ANSWERS = {
     "something else, higher is worse": ("other", None, True),
     "something else, higher is better": ("other", None, False),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A block with what is known of it.
-
-    Attributes
-    ----------
-    block : Block
-        The columns.
-    frame : DataFrame
-        The file.
-    by_session : bool
-        Whether there is a value per session, not one per client.
-    rater : str or None
-        Who rated.
-    by_rows : bool
-        Whether the rows of the file say who rated.
-    scale : Scale
-        What it measures.
-    construct : str
-        "alliance", "symptoms" or "other".
-    worse : bool or None
-        Direction; None when unknown.
-    doubts : tuple of str
-        Doubts beside those of block and scale.
-    """
-
-    block: Block
-    frame: pd.DataFrame
-    by_session: bool
-    rater: str | None
-    by_rows: bool
-    scale: Scale
-    construct: str
-    worse: bool | None
-    doubts: tuple[str, ...] = ()
-
-    @property
-    def family(self) -> str:
-        """The family of questionnaires, or the words of the names."""
-        if self.scale.instrument:
-            return self.scale.instrument.family
-        return self.block.form or " ".join(self.block.meaning.rest) or self.block.columns[0]
 
 
 @dataclass(frozen=True)
@@ -181,7 +140,11 @@ def name_measures(candidates: Sequence[Candidate], ask: Ask) -> tuple[list[Draft
     known = [one for one in candidates if one.construct != "other" or one.scale.instrument]
     unknown = [one for one in candidates if one not in known]
     asked, leftover, suggested = _ask_unknown(unknown, ask)
+    if not known and not asked:
+        singles = {one.block.held[0]: one for one in unknown if one not in suggested and not one.block.items}
+        suggested += [replace(one, rater=None) for one in singles.values()][:_MOST_SUGGESTED]
     known, dropped = _drop_totals(_ask_rater([*known, *asked], ask))
+    known += wholes(known)
     main = _main_symptoms(known)
     taken: dict[str, DraftMeasure] = {}
     notes = list(dropped)
@@ -200,7 +163,7 @@ def name_measures(candidates: Sequence[Candidate], ask: Ask) -> tuple[list[Draft
         measure = _measure(_free_name(name, one, taken), one, doubts, ask)
         taken[measure.name] = measure
     for one in suggested:
-        name = _free_name(_slug(one.family) or "scale", one, taken)
+        name = _free_name(_slug(one.family if one.block.items else one.block.held[0]) or "scale", one, taken)
         taken[name] = replace(_measure(name, one, (), ask), active=False)
     return list(taken.values()), notes, leftover
 
@@ -318,6 +281,8 @@ def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> Dr
         keys["range"] = [_plain(limit) for limit in scale.limits]
     elif scale.limits == "none":
         keys["range"] = None
+    if scale.centred:
+        keys["centred"] = True
     if scale.score:
         keys["score"] = scale.score
     more: tuple[str, ...] = ()
@@ -397,6 +362,5 @@ def _ask_unknown(unknown: Sequence[Candidate], ask: Ask) -> tuple[list[Candidate
             construct, rater, worse = _ANSWERS[str(answer)]
             asked.append(replace(one, construct=construct, rater=rater or one.rater, worse=worse))
         else:
-            text = "nothing says what this measures; write higher_is_worse: true or false and take the # away"
-            suggested.append(replace(one, doubts=(text,)))
+            suggested.append(one)
     return asked, leftover, suggested

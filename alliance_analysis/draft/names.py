@@ -18,6 +18,7 @@ from alliance_analysis.draft.words import (
     SCORE_WORDS,
     SESSION_MARKS,
     SUBSCALE_WORDS,
+    TIME_UNITS,
     tokens,
 )
 
@@ -54,6 +55,13 @@ class Pattern:
         position = [at for at, part in enumerate(self.parts) if part == SLOT][slot]
         before = self.parts[position - 1] if position else ""
         return "" if before == SLOT else before
+
+    def unit(self, slot: int) -> str:
+        """Return the unit of time written together with a counting number, "" when there is none."""
+        column = next(iter(self.columns.values()))
+        number = list(_DIGITS.finditer(column))[self.runs[slot]]
+        after = tokens(column[number.end() :])[:1] if column[number.end() :][:1].isalpha() else ()
+        return after[0] if after and after[0] in TIME_UNITS else ""
 
     def values(self, slot: int) -> list[int]:
         """Return the different numbers at one place, sorted."""
@@ -213,7 +221,9 @@ def _add(meaning: Meaning, word: str, *, before_slot: bool) -> Meaning:
     if word in SCORE_WORDS:
         meaning, known = replace(meaning, score=meaning.score | {word}), True
     if word in SESSION_MARKS:
-        meaning, known = replace(meaning, marks=meaning.marks | {word}), True
+        # without a number behind it a word counts nothing: the t of WAIT_goal is the therapist
+        marks = meaning.marks | {word} if before_slot else meaning.marks
+        meaning, known = replace(meaning, marks=marks), True
     if known or word in ITEM_MARKS or raters:
         return meaning
     return replace(meaning, rest=(*meaning.rest, word))

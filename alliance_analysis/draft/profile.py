@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.draft.words import ROW_NUMBERS, tokens
 from alliance_analysis.study.cells import texts
 from alliance_analysis.study.readers import Table
 
@@ -60,6 +61,11 @@ class Profile:
     numeric: bool
     dates: bool
     strays: int = 0
+
+    @property
+    def row_number(self) -> bool:
+        """Whether it is a program's name or number of each row."""
+        return "".join(tokens(self.name)) in ROW_NUMBERS and self.distinct == self.rows
 
     @property
     def whole(self) -> bool:

@@ -44,6 +44,8 @@ _MOST_SESSIONS = 400
 _FEW = 8
 _NEARLY = 0.97
 _SHORT_LABEL = 10
+COUPLE = ("client", "therapist")
+"""What two persons who rate each other are called in a study file, couples included."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class _Search:
 
     def __init__(self, frame: pd.DataFrame, profiles: Iterable[Profile]) -> None:
         self.frame = frame.iloc[:SEEN_ROWS]
-        self.profiles = {one.name: one for one in profiles if one.filled}
+        self.profiles = {one.name: one for one in profiles if one.filled and not one.row_number}
         self.scores = _scores(self.profiles)
         self.found: dict[str, Guess] = {}
         self.words: dict[str, dict[str, list[str]]] = {}
@@ -168,6 +170,7 @@ def find_roles(frame: pd.DataFrame, profiles: Iterable[Profile]) -> Roles:
     client = str(search.found[CLIENT].value) if CLIENT in search.found else None
     raters = _raters(search)
     _session(search, client)
+    raters = raters or _two_rows_each(search, client)
     _phase(search)
     _therapist(search, client)
     _dates(search, client)
@@ -222,6 +225,23 @@ def _raters(search: _Search) -> dict[str, str]:
     return {}
 
 
+def _two_rows_each(search: _Search, client: str | None) -> dict[str, str]:
+    """Find a column of two words in a file in which each client has two rows, one with each word: two persons rate."""
+    if client is None or SESSION in search.found:
+        return {}
+    ids = search.codes(client)
+    if not np.all(np.bincount(ids[ids >= 0]) == len(COUPLE)):
+        return {}
+    for one in search.profiles.values():
+        if one.words and one.distinct == len(COUPLE) and search.distinct(client, one.name) == one.filled == one.rows:
+            mapped = dict(zip(COUPLE, _in_order(search, one), strict=True))
+            shown = " and ".join(f"{word!r}" for word in mapped.values())
+            doubt = f"each client has two rows, {shown}: taken for two persons who rate, the first for the client"
+            search.found[RATER] = Guess(one.name, "two words, each once per client", doubt)
+            return mapped
+    return {}
+
+
 def _session(search: _Search, client: str | None) -> None:
     candidates = []
     for rating, one in search.rated(SESSION, lambda one: not one.dates and 1 <= one.distinct <= _MOST_SESSIONS):
@@ -243,6 +263,8 @@ def _session(search: _Search, client: str | None) -> None:
         f"whole numbers {span(one.low, one.high)}" if not mapped else f"{one.distinct} words with numbers in them"
     )
     doubt = "" if rating >= 2 else f"the name {one.name!r} does not say so; its numbers count up within each client"
+    if client and uniqueness < _NEARLY and not doubt:
+        doubt = "the same number stands several times within a client: does each centre give ids of its own?"
     if client and uniqueness < _NEARLY:
         evidence += f", {uniqueness:.0%} of the rows have a number of their own within the client"
     elif client:

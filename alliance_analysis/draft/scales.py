@@ -41,6 +41,8 @@ class Scale:
         What speaks against it.
     instead : tuple of str
         Other spellings of the measure's keys.
+    centred : bool
+        Whether the values have no absolute zero.
     """
 
     instrument: Instrument | None
@@ -50,6 +52,7 @@ class Scale:
     evidence: str = ""
     doubts: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
+    centred: bool = False
 
 
 def counts(block: Block) -> dict[float, float]:
@@ -79,7 +82,31 @@ def scale_of(block: Block, rater: str | None) -> Scale:
     found = forms(block, rater)
     if not found:
         return _unknown(block)
+    if _is_centred(block, found):
+        return _centred(block, found[0])
     return _items(block, found) if block.items else _score(block, found, rater)
+
+
+def _is_centred(block: Block, candidates: Sequence[Instrument]) -> bool:
+    """Whether values that cannot be negative are, with decimals: somebody took a mean away."""
+    lowest = min((one.item_low for one in candidates if one.item_low is not None), default=None)
+    return (
+        lowest is not None
+        and lowest >= 0
+        and not block.whole
+        and any(number % 1 for number in counts(block) if number < 0)
+    )
+
+
+def _centred(block: Block, instrument: Instrument) -> Scale:
+    known = instrument if not block.items or instrument.n_items == len(block.columns) else None
+    doubts = ["values below zero: taken for centred ones, without range and cut-offs"]
+    if known is None:
+        doubts.append(
+            f"{len(block.columns)} columns, but {instrument.name} has {instrument.n_items} items: taken for parts of it"
+        )
+    score = instrument.score if known else "mean"
+    return Scale(known, limits="none", score=score, doubts=tuple(doubts), centred=True)
 
 
 def _outside(seen: dict[float, float], low: float, high: float) -> dict[float, float]:

@@ -91,7 +91,7 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         word_set(
             "time timepoint occasion visit visitnr week woche wave welle mzp messzeitpunkt zeitpunkt termin "
             "appointment meeting measurement measure messung t occ assessment zp moment instance nr woche semaine "
-            "semana"
+            "semana month monat mois mes"
         ),
     ),
     DATE: (
@@ -152,6 +152,9 @@ TOOL_COLUMNS = word_set(
 )
 """Columns that survey tools add of themselves; none of them names a client."""
 
+ROW_NUMBERS = word_set("rownames unnamed0 x index lfdnr laufendenummer rownumber row obsno")
+"""Columns in which programs count the rows of a file."""
+
 OTHER_DATES = word_set(
     "birth geburt geburtsdatum dob birthday geb created modified erstellt consent einwilligung import naissance"
 )
@@ -208,6 +211,11 @@ SESSION_MARKS = word_set(
     "s ses sess session sitz sitzung t tp time timepoint visit v w wk week woche m mzp wave welle occ occasion zp "
     "messzeitpunkt seance sesion sessie stunde std sz termin day tag se assessment zeitpunkt meas messung month monat"
 )
+TIME_UNITS = word_set(
+    "d day days tage w wk wks week weeks woche wochen semaines semanas m mo mon month months monat monate "
+    "mois meses y yr"
+)
+"""Units after a number in a name: `bdi_2m` was filled in after two months."""
 CLEAR_SESSION_MARKS = word_set(
     "ses sess session sitz sitzung visit week woche mzp wave welle occasion seance sesion sessie stunde "
     "termin tp time timepoint"

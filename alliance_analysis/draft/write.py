@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from alliance_analysis.draft.assemble import Draft, Entry
 from alliance_analysis.draft.guess import Guess, names
-from alliance_analysis.draft.measures import DraftMeasure
 from alliance_analysis.draft.words import RATER
 
 WIDTH = 110
 DOUBT = "DOUBT: "
+_NO_MEASURE = "no questionnaire was recognised; describe at least one measure, of the alliance or of symptoms"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./()-]+)*")
 _NOT_TEXT = frozenset(["y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"])
 
@@ -77,6 +77,8 @@ def doubts(draft: Draft) -> list[str]:
         for text in one.doubts if one.active else ():
             by_text.setdefault(text, []).append(one.name)
     found += [f"{names(measures)}: {text}" for text, measures in by_text.items()]
+    if not any(one.active for one in draft.measures):
+        found.append(f"measures: {_NO_MEASURE}")
     found += [note.removeprefix(DOUBT) for note in draft.notes if note.startswith(DOUBT)]
     return found
 
@@ -191,35 +193,40 @@ def _measures(draft: Draft) -> Iterator[str]:
         )
     active = [one for one in draft.measures if one.active]
     if not active:
-        yield from comment(DOUBT + "no questionnaire was recognised; describe at least one measure here")
+        yield from comment(DOUBT + _NO_MEASURE)
     yield "measures:"
     for one in active:
-        yield from _measure(one, "")
-    for one in draft.measures:
-        if not one.active:
-            yield from _measure(one, "# ")
+        yield from comment(one.evidence, "  ")
+        for doubt in one.doubts:
+            yield from comment(DOUBT + doubt, "  ")
+        for other in one.instead:
+            yield from comment(f"or  {other}", "  ")
+        yield from _measure(one.name, one.keys)
+    others = [one for one in draft.measures if not one.active]
+    if others:
+        yield from comment(
+            "Nothing says what the next columns measure. To use one, take its # away, write its range, and add "
+            "higher_is_worse: true or false.", "  ",
+        )  # fmt: skip
+    for one in others:
+        yield from comment(one.evidence, "  ")
+        keys = {key: value for key, value in one.keys.items() if key not in ("higher_is_worse", "label")}
+        yield from (f"  # {line[2:]}" for line in _measure(one.name, keys))
 
 
-def _measure(one: DraftMeasure, off: str) -> Iterator[str]:
-    yield from comment(one.evidence, "  ")
-    for doubt in one.doubts:
-        yield from comment(DOUBT + doubt if not off else doubt, "  ")
-    for other in one.instead:
-        yield from comment(f"or  {other}", "  ")
-    keys = {key: value for key, value in one.keys.items() if not (off and key == "higher_is_worse")}
-    line = f"  {one.name}: {scalar(keys)}"
-    if len(off + line) <= WIDTH:
-        yield off + line
+def _measure(name: str, keys: Mapping[str, object]) -> Iterator[str]:
+    line = f"  {name}: {scalar(keys)}"
+    if len(line) <= WIDTH:
+        yield line
         return
-    yield f"{off}  {one.name}:"
+    yield f"  {name}:"
     for key, value in keys.items():
-        yield from _wrapped(f"{off}    {key}: ", value)
+        yield from _wrapped(f"    {key}: ", value)
 
 
 def _wrapped(lead: str, value: object) -> Iterator[str]:
     """Return a key with its value; a long value goes on in further lines, where YAML's flow style may break."""
-    off = "# " if lead.startswith("# ") else ""
-    indent = off + " " * (len(lead) - len(off) - len(lead[len(off) :].lstrip()) + 2)
+    indent = " " * (len(lead) - len(lead.lstrip()) + 2)
     line = lead
     for piece in _pieces(value):
         if len(line) + len(piece.rstrip()) > WIDTH and line.strip() != lead.strip():

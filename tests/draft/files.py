@@ -269,3 +269,38 @@ def other_scorings(folder):
 
 def no_ids(folder):
     return [text(folder, "s.csv", wai("wai{}").join(phq("phq9_{}")))]
+
+
+def written_by_r(folder):
+    """One row per client with R's row names, assessed before treatment and every second month."""
+    scores = phq("b{}", 21).sum(axis=1)
+    first = C.assign(bdi=scores).groupby("client")["bdi"].agg(list)
+    frame = pd.DataFrame({"drug": ["Yes", "No"] * 20, "treatment": ["TAU", "TAU", "CBT", "CBT"] * 10})
+    frame["bdi.pre"] = [each[0] for each in first]
+    for at, month in enumerate((2, 4, 6), start=1):
+        frame[f"bdi.{month}m"] = [each[at] for each in first]
+    frame.index += 1
+    frame.to_csv(folder / "trial.csv", quoting=csv.QUOTE_NONNUMERIC, na_rep="NA")
+    return [folder / "trial.csv"]
+
+
+def parts_of_the_alliance(folder):
+    frame, items = C[KEYS].copy(), wai("{}")
+    for part, numbers in {"goal": (4, 6, 8, 11), "task": (1, 2, 10, 12), "bond": (3, 5, 7, 9)}.items():
+        own = items[[str(number) for number in numbers]]
+        frame[f"WAI_{part}_mean"] = own.mean(axis=1).round(2)
+        frame[f"WAIT_{part}"] = own.sum(axis=1)
+    return [text(folder, "s.csv", frame.assign(PHQ9=phq("{}").sum(axis=1)))]
+
+
+def centred_items(folder):
+    task, goal, bond = (wai(f"wai_{part}{{}}", seed=at, n=3) for at, part in enumerate(("task", "goal", "bond")))
+    frame = pd.concat([task, goal, bond, phq("bai_parcel{}", 3)], axis=1).astype(float)
+    frame -= frame[C["session"] == 1].mean()
+    return [text(folder, "s.csv", C[KEYS].join(frame.round(4)))]
+
+
+def couples(folder):
+    names = [f"{who}{number}" for number in range(1, 31) for who in ("F", "M")]
+    frame = pd.DataFrame({"CoupleID": np.repeat(np.arange(1, 31), 2), "Role": ["Wife", "Husband"] * 30, "Who": names})
+    return [text(folder, "dyads.csv", frame.assign(Warmth=np.tile([3.5, 4.25, 2], 20)))]

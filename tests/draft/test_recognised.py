@@ -1,6 +1,7 @@
 """`alliance new` recognises what clinics' files hold, writes a study file that loads, or says what it doubts."""
 
 import files
+import numpy as np
 import pytest
 
 from alliance_analysis.draft.study import draft_study
@@ -70,6 +71,39 @@ KNOWN = {
     "reversed_items": (BOTH, {"alliance_client": "HAq-II", "symptoms": "CORE-OM"}, []),
     "sheets_by_time": (CLIENT, WAI, ["sheet T2", "sheet T3"]),
     "stata": (ALL, {**WAI, "symptoms": "GAD-7"}, []),
+    "written_by_r": (
+        {"client": "row_names", "condition": "treatment"},
+        {"symptoms": "BDI-II", "symptoms_baseline": "BDI-II"},
+        ["each row is taken for a client", "its numbers are time (2m, 4m)"],
+    ),
+    "parts_of_the_alliance": (
+        ALL,
+        {
+            "alliance_client": None,
+            "alliance_therapist": None,
+            **{
+                f"alliance_{rater}_{part}": "WAI-SR"
+                for part in ("goal", "task", "bond")
+                for rater in ("client", "therapist")
+            },
+            "symptoms": "PHQ-9",
+        },
+        ["it is made of them"],
+    ),
+    "centred_items": (
+        ALL,
+        {
+            **dict.fromkeys(
+                ["alliance_client", *(f"alliance_client_{part}" for part in ("goal", "task", "bond")), "symptoms"]
+            )
+        },
+        ["taken for centred ones", "3 columns, but BAI has 21 items"],
+    ),
+    "couples": (
+        {"client": "CoupleID", "rater": "Role"},
+        {},
+        ["'Wife' and 'Husband': taken for two persons", "no questionnaire was recognised"],
+    ),
     "other_scorings": (BOTH, {**WAI, "symptoms": "CORE-OM", "ors": "ORS"}, ["mean times 10", "no known scoring"]),
 }
 
@@ -105,11 +139,19 @@ def test_the_sessions_of_a_draft_are_those_of_the_clinic(tmp_path):
 def test_what_nothing_is_known_of_is_left_to_the_reader(tmp_path):
     draft, checked = drafted("unknown_batteries", tmp_path)
     text = (tmp_path / "study.yml").read_text(encoding="utf-8")
-    assert [one.active for one in draft.draft.measures] == [False, False]
-    assert "#   q1: {label: Q1, items: [q1, q2, q3, q4, q5, q6, q7, q8], range: [1, 5], score: mean}" in text
-    assert "# gas: numbers nothing is known of; not used" in text
+    assert [one.active for one in draft.draft.measures] == [False] * 3
+    assert "# q1: {items: [q1, q2, q3, q4, q5, q6, q7, q8], range: [1, 5], score: mean}" in text
+    assert "# gas: {column: gas, range: null}" in text
     assert any("no questionnaire was recognised" in line for line in text.splitlines())
     assert checked.measures == {}
+
+
+def test_the_whole_of_an_alliance_is_the_mean_of_its_parts(tmp_path):
+    _, checked = drafted("parts_of_the_alliance", tmp_path)
+    rows = checked.sessions[["alliance_client_goal", "alliance_client_task", "alliance_client_bond"]]
+    assert np.allclose(checked.sessions["alliance_client"], rows.mean(axis=1))
+    assert (checked.measures["alliance_client"].low, checked.measures["alliance_client"].high) == (1, 5)
+    assert (checked.measures["alliance_therapist"].low, checked.measures["alliance_therapist"].high) == (12, 60)
 
 
 def test_an_answer_takes_a_doubt_away(tmp_path):

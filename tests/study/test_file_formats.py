@@ -206,3 +206,12 @@ def test_dates_of_excel_and_of_python_are_days():
     cells = pd.Series([datetime.datetime(2024, 1, 31, 10, 0), datetime.date(2024, 2, 1), None], dtype=object)
     values = read_dates(cells, np.array([2, 3, 4])).values
     assert pd.to_datetime(values[:2]).strftime("%Y-%m-%d").tolist() == ["2024-01-31", "2024-02-01"]
+
+
+def test_row_names_of_r_and_pandas_are_no_missing_name(tmp_path):
+    (tmp_path / "x.csv").write_text('"","id","phq"\n"1","a",3\n"2","b",4\n', encoding="utf-8")
+    table = read_table(tmp_path / "x.csv", "x.csv")
+    assert list(table.frame) == ["row_names", "id", "phq"]
+    assert table.notes == (
+        "x.csv: the first column has no name; R and pandas write row names so: read as 'row_names'.",
+    )

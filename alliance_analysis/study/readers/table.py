@@ -14,6 +14,8 @@ from alliance_analysis.errors import DataError
 from alliance_analysis.study.problems import count
 
 Kind = Literal["plain", "qualtrics", "surveymonkey", "redcap", "spss", "stata"]
+ROW_NAMES = "row_names"
+"""Name for the first column of a file in which it alone has none: R and pandas write the names of rows there."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,17 @@ def name_columns(name: str, cells: Cells, sha256: str) -> Table:
     need_header(name, cells.header)
     filled = [_filled(cells.frame.iloc[:, position]) for position in range(cells.frame.shape[1])]
     kept = [position for position, text in enumerate(cells.header) if text or filled[position].any()]
-    nameless = [position for position in kept if not cells.header[position]]
+    header, notes = list(cells.header), list(cells.notes)
+    nameless = [position for position in kept if not header[position]]
+    if nameless == [0] and len(kept) > 1 and ROW_NAMES not in header:
+        header[0], nameless = ROW_NAMES, []
+        notes.append(f"{name}: the first column has no name; R and pandas write row names so: read as {ROW_NAMES!r}.")
     if nameless:
         row = cells.before
         raise DataError(
             f"{name}: column {nameless[0] + 1} has cells but no name in row {row}. Give every column a name."
         )
-    names = [cells.header[position] for position in kept]
+    names = [header[position] for position in kept]
     repeated = sorted(text for text, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataError(
@@ -123,7 +129,7 @@ def name_columns(name: str, cells: Cells, sha256: str) -> Table:
         - cells.before
         - len(rows)
     )
-    notes = [*cells.notes, *([f"{name}: {count(blank, 'empty row')} left out."] if blank else [])]
+    notes += [f"{name}: {count(blank, 'empty row')} left out."] if blank else []
     return Table(
         name,
         frame,
@@ -131,8 +137,8 @@ def name_columns(name: str, cells: Cells, sha256: str) -> Table:
         {name: sha256},
         tuple(notes),
         cells.decimal_comma,
-        {cells.header[position]: text for position, text in cells.labels.items() if position in kept},
-        {cells.header[position]: values for position, values in cells.value_labels.items() if position in kept},
+        {header[position]: text for position, text in cells.labels.items() if position in kept},
+        {header[position]: values for position, values in cells.value_labels.items() if position in kept},
         cells.kind,
     )
 
