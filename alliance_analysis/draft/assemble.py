@@ -14,6 +14,7 @@ from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
 from alliance_analysis.draft.names import find_patterns, name_with_session, read_words
 from alliance_analysis.draft.profile import Profile
+from alliance_analysis.draft.stack import stack
 from alliance_analysis.draft.words import RATER, TREATMENT, fold, tokens, word_set
 from alliance_analysis.study.cells import texts
 from alliance_analysis.study.vocabulary import (
@@ -38,7 +39,6 @@ CLIENT_ROLES = (STATUS, CONDITION, THERAPY_END, PLANNED_SESSIONS, THERAPIST)
 _FEW = 12
 _FEWEST_IDS = 5
 _OVERLAP = 0.5
-_ALIKE = 0.9
 NOBODY = "none of these"
 
 
@@ -56,12 +56,15 @@ class Entry:
         Why it stands where it stands.
     rater : str or None
         Who filled in the whole file, where each rater has one with the same columns.
+    session : int or None
+        Session of the whole file, where each session has one with the same columns.
     """
 
     source: Source
     evidence: str
     columns: dict[str, str] = field(default_factory=dict)
     rater: str | None = None
+    session: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
         Puts a question to the user; `take_guess` asks nobody.
     """
     sources = [_with_client(source, sources, ask) for source in sources]
-    sources, raters_of_files, set_aside = _alike(sources)
+    stacks, stacking = stack(sources)
+    sources = [one.whole for one in stacks]
+    pieces = {id(one.whole): one.pieces for one in stacks}
     blocks = {id(source): _blocks(source) for source in sources}
     long = [one for one in sources if _is_long(one) or any(block.sessions for block in blocks[id(one)])]
     once = [one for one in sources if one not in long]
@@ -125,8 +130,12 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     long = sorted(long, key=lambda one: (-len(one.roles.columns), -len(one.table.frame)))
     clients = max(once, key=lambda one: (len(one.table.frame.columns), len(one.table.frame)), default=None)
     columns, notes = _columns(long, clients)
-    notes += set_aside
-    data = tuple(replace(_entry(one, columns), rater=raters_of_files.get(one.called)) for one in long)
+    notes += stacking
+    data = tuple(
+        replace(_entry(piece.source, columns), rater=piece.rater, session=piece.session)
+        for one in long
+        for piece in pieces[id(one)]
+    )
     used = [*long, *([clients] if clients else [])]
     candidates = [one for source in used for one in _candidates(source, blocks[id(source)])]
     measures, dropped, leftover = name_measures(candidates, ask)
@@ -144,43 +153,6 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
         data, _entry(clients, columns) if clients else None, columns, raters, words, numbers, repeated, tuple(measures),
         covariates, tuple(dict.fromkeys(notes)),
     )  # fmt: skip
-
-
-def _alike(sources: Sequence[Source]) -> tuple[list[Source], dict[str, str], list[str]]:
-    """Find files or sheets with the same columns: one for each rater, or parts that belong below each other.
-
-    Returns
-    -------
-    tuple of (list of Source, dict, list of str)
-        The tables to use; called -> rater; sentences on those set aside.
-    """
-    kept: list[Source] = []
-    raters: dict[str, str] = {}
-    notes = []
-    for source in sources:
-        first = next((one for one in kept if _same_columns(one, source)), None)
-        pair = [one and _rater_of_title(one) for one in (first, source)]
-        if first is None or source.rows != first.rows:
-            kept.append(source)
-        elif all(pair) and pair[0] != pair[1]:
-            kept.append(source)
-            raters |= {first.called: str(pair[0]), source.called: str(pair[1])}
-        else:
-            text = (
-                f"DOUBT: {source.called} has the columns of {first.called} and is not used: put both below each other, "
-            )
-            notes.append(text + "in one table with a column for what tells them apart (session, clinic, year)")
-    return kept, raters, notes
-
-
-def _same_columns(one: Source, other: Source) -> bool:
-    first, second = set(map(str, one.table.frame)), set(map(str, other.table.frame))
-    return len(first & second) >= _ALIKE * len(first | second)
-
-
-def _rater_of_title(source: Source) -> str | None:
-    said = read_words(tokens(source.title))
-    return next(iter(said.raters)) if said.clear_rater and len(said.raters) == 1 else None
 
 
 def _is_long(source: Source) -> bool:

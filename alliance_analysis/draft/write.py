@@ -128,6 +128,8 @@ def _entry(entry: Entry) -> object:
         keys["rows"] = source.rows
     if entry.rater:
         keys["rater"] = entry.rater
+    if entry.session is not None:
+        keys["session"] = entry.session
     if entry.columns:
         keys["columns"] = entry.columns
     return source.file if len(keys) == 1 else keys

@@ -61,6 +61,15 @@ def own_names(table: Table, entry: Entry, definition: Definition) -> tuple[Table
     return replace(table, frame=table.frame.rename(columns=names)) if names else table, problems
 
 
+def in_session(table: Table, session: int, definition: Definition) -> tuple[Table, list[Problem]]:
+    """Return the table with one session number in all its rows, where a session has a file or sheet of its own."""
+    column = definition.columns.get(SESSION, SESSION)
+    if column in table.frame:
+        text = f"is {session} by the study file, but the file has the column {show(column)}. Delete one of the two."
+        return table, [Problem(table.name, SESSION, text)]
+    return replace(table, frame=table.frame.assign(**{column: str(session)})), []
+
+
 def keep_rows(table: Table, entry: Entry) -> tuple[Table, list[Problem]]:
     """Return the rows the study file asks for, with their numbers in the file."""
     kept = np.ones(len(table.frame), dtype=bool)

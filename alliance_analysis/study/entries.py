@@ -9,7 +9,8 @@ from alliance_analysis.study.problems import show
 from alliance_analysis.study.vocabulary import CLIENT, DATE, RATERS, SESSION, THERAPIST
 from alliance_analysis.study.yamlfile import KeyPath
 
-ENTRY_KEYS = ("file", "sheet", "header_row", "rows", "columns", "rater")
+ENTRY_KEYS = ("file", "sheet", "header_row", "rows", "columns", "rater", "session")
+MOST_SESSIONS = 100_000
 OWN_NAMES = (CLIENT, THERAPIST, SESSION, DATE)
 """Columns that a file may call otherwise than the others."""
 
@@ -32,6 +33,8 @@ class Entry:
         Contract name -> this file's column, where it differs from the study's.
     rater : str or None
         Who filled in every row of this file, where each rater has a file with the same columns.
+    session : int or None
+        Session of every row of this file, where each session has a file or a sheet with the same columns.
     """
 
     file: str
@@ -40,6 +43,7 @@ class Entry:
     rows: dict[str, tuple[str, ...]] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
     rater: str | None = None
+    session: int | None = None
 
 
 def read_entries(keys: Keys, path: KeyPath) -> tuple[Entry, ...]:
@@ -80,7 +84,11 @@ def _entry(keys: Keys, path: KeyPath) -> Entry | None:
             keys.wrong((*path, "columns", name), f"is not a key of a file; allowed are {', '.join(OWN_NAMES)}.")
     own = {name: column for name, column in columns.items() if name in OWN_NAMES and column}
     rater = keys.choice((*path, "rater"), RATERS)
-    return Entry(file, keys.text((*path, "sheet")), _header_row(keys, (*path, "header_row")), rows, own, rater)
+    session = keys.number((*path, "session"), None, low=0, high=MOST_SESSIONS, whole=True)
+    return Entry(
+        file, keys.text((*path, "sheet")), _header_row(keys, (*path, "header_row")), rows, own, rater,
+        None if session is None else int(session),
+    )  # fmt: skip
 
 
 def _words(keys: Keys, path: KeyPath) -> tuple[str, ...]:

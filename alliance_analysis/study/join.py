@@ -11,6 +11,8 @@ from alliance_analysis.study.problems import Problem, count, show
 from alliance_analysis.study.tidy import KEYS, Part
 from alliance_analysis.study.vocabulary import CLIENT, SESSION, THERAPIST, TIME
 
+_HERE = " of the file joined"
+
 
 def key_problems(part: Part) -> list[Problem]:
     """Return what is wrong with the keys of one file of sessions; `part` is not changed."""
@@ -123,21 +125,26 @@ def shared_ids(frame: pd.DataFrame) -> set[str]:
 def join_parts(parts: list[Part]) -> tuple[pd.DataFrame, list[Problem], list[str]]:
     """Join the files of sessions on the keys they share; rows that only one file has are kept and counted.
 
+    A column that stands in several files is filled from all of them; two values for one session are a problem.
+
     Returns
     -------
     frame, problems, notes
     """
     joined, problems, notes = parts[0].frame, list[Problem](), list[str]()
-    for part in parts[1:]:
+    for at, part in enumerate(parts[1:], start=1):
         keys = [key for key in KEYS if key in joined and key in part.frame]
         if THERAPIST not in keys and (text := _ambiguous(joined, part.frame, keys)):
             problems.append(Problem(part.table.name, THERAPIST, text))
         twice = sorted((set(joined) & set(part.frame)) - set(keys))
-        for name in twice:
-            text = "stands in another file too. Keep it in one of them."
-            problems.append(Problem(part.table.name, part.place(name), text))
-        joined = joined.merge(part.frame.drop(columns=twice), on=keys, how="outer", indicator="_side")
+        joined = joined.merge(part.frame, on=keys, how="outer", indicator="_side", suffixes=("", _HERE))
         alone = joined.pop("_side")
+        for name in twice:
+            here = joined.pop(name + _HERE)
+            joined[name], number = _filled(joined[name], here)
+            if number:
+                text = f"{count(number, 'session')} with another value in {_names(parts[:at])}. Keep it in one file."
+                problems.append(Problem(part.table.name, part.place(name), text))
         notes.append(
             f"{part.table.name}: joined on {', '.join(keys)}; {count(int((alone == 'both').sum()), 'row')} in both, "
             f"{int((alone == 'left_only').sum()):,} only in the other files, "
@@ -147,6 +154,18 @@ def join_parts(parts: list[Part]) -> tuple[pd.DataFrame, list[Problem], list[str
         text = f"{count(number, 'session')} without a therapist after joining the files. Add the column to each file."
         problems.append(Problem(parts[0].table.name, THERAPIST, text))
     return joined, problems, notes
+
+
+def _filled(before: pd.Series, here: pd.Series) -> tuple[pd.Series, int]:
+    """Return a column completed by that of another file, and how many rows have two different values."""
+    if isinstance(before.dtype, pd.CategoricalDtype) or isinstance(here.dtype, pd.CategoricalDtype):
+        before, here = before.astype(object), here.astype(object)
+    differs = before.notna() & here.notna() & (before != here)
+    return before.where(before.notna(), here), int(differs.sum())
+
+
+def _names(parts: list[Part]) -> str:
+    return " or ".join(dict.fromkeys(part.table.name for part in parts))
 
 
 def _ambiguous(joined: pd.DataFrame, frame: pd.DataFrame, keys: list[str]) -> str:

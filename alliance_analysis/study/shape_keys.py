@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from alliance_analysis.study.entries import MOST_SESSIONS
 from alliance_analysis.study.keys import Keys
 from alliance_analysis.study.problems import show
 from alliance_analysis.study.vocabulary import INTAKE, PHASE, PHASES, SESSION, STATUS, STATUSES
@@ -11,7 +12,6 @@ from alliance_analysis.study.vocabulary import INTAKE, PHASE, PHASES, SESSION, S
 PHASE_WORDS = (INTAKE, *PHASES)
 NUMBERED_FROM = ("date", "rows")
 EPISODES = ("separate", "first")
-MOST_SESSIONS = 100_000
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from alliance_analysis.errors import DataError
-from alliance_analysis.study.arrange import arrange, keep_rows, own_names
+from alliance_analysis.study.arrange import arrange, in_session, keep_rows, own_names
 from alliance_analysis.study.datasets import read_dataset
 from alliance_analysis.study.definition import REPEATED, SESSION_COLUMNS, Definition, read_definition
 from alliance_analysis.study.entries import Entry
@@ -186,6 +186,9 @@ def _table(definition: Definition, entry: Entry, log: _Log) -> Table | None:
         table = replace(
             table, frame=table.frame.assign(**{definition.raters.column: definition.raters.words[entry.rater]})
         )
+    if entry.session is not None:
+        table, problems = in_session(table, entry.session, definition)
+        log.problems += problems
     return table
 
 

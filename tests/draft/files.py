@@ -246,9 +246,9 @@ def reversed_items(folder):
 
 def sheets_by_time(folder):
     with pd.ExcelWriter(folder / "x.xlsx") as book:
-        for session in (1, 2, 3):
-            part = C[C["session"] == session][["client"]].join(wai("wai{}"))
-            part.to_excel(book, sheet_name=f"T{session}", index=False)
+        for session, title in enumerate(("Pre", "T1", "T2", "Post")):
+            part = C[C["session"] == session + 1][["client"]].join(wai("wai{}"))
+            part.to_excel(book, sheet_name=title, index=False)
     return [folder / "x.xlsx"]
 
 
@@ -304,3 +304,9 @@ def couples(folder):
     names = [f"{who}{number}" for number in range(1, 31) for who in ("F", "M")]
     frame = pd.DataFrame({"CoupleID": np.repeat(np.arange(1, 31), 2), "Role": ["Wife", "Husband"] * 30, "Who": names})
     return [text(folder, "dyads.csv", frame.assign(Warmth=np.tile([3.5, 4.25, 2], 20)))]
+
+
+def files_of_two_clinics(folder):
+    frame = C[[*KEYS, "date"]].join([wai("wai_c_{}"), phq("phq9_{}")])
+    here = (frame["client"] < 120) | ((frame["client"] == 120) & (frame["session"] < 3))
+    return [text(folder, "a.csv", frame[here]), text(folder, "b.csv", frame[~here])]

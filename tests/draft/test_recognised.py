@@ -69,7 +69,8 @@ KNOWN = {
     ),
     "personal_columns": (BOTH, {**WAI, "symptoms": "BDI-II"}, []),
     "reversed_items": (BOTH, {"alliance_client": "HAq-II", "symptoms": "CORE-OM"}, []),
-    "sheets_by_time": (CLIENT, WAI, ["sheet T2", "sheet T3"]),
+    "sheets_by_time": (BOTH, WAI, ["sheet Post"]),
+    "files_of_two_clinics": ({**ALL, "date": "date"}, {**WAI, **PHQ}, ["1 client in several"]),
     "stata": (ALL, {**WAI, "symptoms": "GAD-7"}, []),
     "written_by_r": (
         {"client": "row_names", "condition": "treatment"},
@@ -128,7 +129,15 @@ def test_files_are_recognised_and_the_draft_loads(tmp_path, name):
 
 
 def test_the_sessions_of_a_draft_are_those_of_the_clinic(tmp_path):
-    for name in ("long_items", "wide_means", "row_per_rating", "redcap_events", "file_per_rater", "two_rows_of_names"):
+    for name in (
+        "long_items",
+        "wide_means",
+        "row_per_rating",
+        "redcap_events",
+        "file_per_rater",
+        "two_rows_of_names",
+        "files_of_two_clinics",
+    ):
         folder = tmp_path / name
         folder.mkdir()
         _, checked = drafted(name, folder)

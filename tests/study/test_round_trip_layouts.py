@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alliance_analysis.errors import DataError
 from alliance_analysis.study.studyfile import load_study
 
 ROOT = Path(__file__).parents[2] / "data" / "example"
@@ -245,3 +246,25 @@ def test_codes_for_missing_of_one_measure(tmp_path, sessions):
     frame = sessions.assign(symptoms=sessions["symptoms"].fillna(99))
     frame.to_csv(tmp_path / "s.csv", index=False)
     same(study(tmp_path, {"symptoms": {"missing": [99]}}, data="s.csv"), sessions)
+
+
+def test_a_sheet_for_each_session(tmp_path, sessions):
+    with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
+        for number, rows in sessions.groupby("session"):
+            rows.drop(columns="session").to_excel(book, sheet_name=f"T{number}", index=False)
+    numbers = sorted(int(number) for number in sessions["session"].unique())
+    data = [{"file": "book.xlsx", "sheet": f"T{number}", "session": number} for number in numbers]
+    same(study(tmp_path, data=data), sessions)
+
+
+def test_files_of_several_clinics_stand_below_each_other(tmp_path, sessions):
+    clinic = sessions["client"].str[-1].astype(int) % 3
+    for number in range(3):
+        sessions[clinic == number].to_csv(tmp_path / f"clinic_{number}.csv", index=False)
+    same(study(tmp_path, data=[f"clinic_{number}.csv" for number in range(3)]), sessions)
+
+
+def test_a_session_stated_for_a_file_that_numbers_its_own_is_refused(tmp_path, sessions):
+    sessions.to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(DataError, match="session: is 2 by the study file, but the file has the column 'session'"):
+        study(tmp_path, data={"file": "s.csv", "session": 2})
