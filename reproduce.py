@@ -1,10 +1,11 @@
-"""Set up everything and run: `python reproduce.py` makes the reports, `test` runs the tests, `lab` opens JupyterLab.
+"""Set up everything and run: `python reproduce.py` makes the reports, `alliance ...` runs one of its other commands.
 
 Standard library only. The first call makes `.venv`, installs the hash-pinned lock (with uv where it is installed, else
 with pip) and this package; later calls start at once, until a lock changes.
 
   python reproduce.py                          every notebook on the simulated example study
   python reproduce.py --study my/study.yml     your own data (every option of `alliance reproduce`)
+  python reproduce.py alliance new FILE ...    any command of `alliance`, without activating `.venv`
   python reproduce.py test [pytest options]    the whole test suite
   python reproduce.py lab                      JupyterLab on the notebooks
   python reproduce.py --wheels DIR ...         install from a folder of wheels, for machines without internet
@@ -23,7 +24,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 OLDEST = (3, 11, 5)
-LOCKS = {"run": "requirements.lock", "test": "requirements-test.lock", "lab": "requirements-lab.lock"}
+LOCKS = {
+    "run": "requirements.lock",
+    "alliance": "requirements.lock",
+    "test": "requirements-test.lock",
+    "lab": "requirements-lab.lock",
+}
 USER_ERROR = 2
 
 
@@ -34,7 +40,7 @@ def main(arguments: list[str]) -> int:
     wheels, arguments = take_wheels(arguments)
     if wheels is not None and not wheels.is_dir():
         return fail(f"--wheels: no folder {wheels}. Give the folder that holds the downloaded wheels.")
-    command = arguments[0] if arguments[:1] in (["test"], ["lab"]) else "run"
+    command = arguments[0] if arguments[:1] in (["test"], ["lab"], ["alliance"]) else "run"
     try:
         install(LOCKS[command], wheels)
     except subprocess.CalledProcessError as error:
@@ -118,6 +124,8 @@ def command_line(command: str, arguments: list[str]) -> list[str]:
         return [*module, "pytest", "-n", "2", "--dist", "loadfile", *arguments[1:]]
     if command == "lab":
         return [*module, "jupyterlab", f"--notebook-dir={ROOT / 'notebooks'}", *arguments[1:]]
+    if command == "alliance":
+        return [*module, "alliance_analysis.cli", *arguments[1:]]
     return [*module, "alliance_analysis.cli", "reproduce", *arguments]
 
 

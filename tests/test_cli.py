@@ -232,8 +232,13 @@ def test_check_shows_at_most_ten_notes(run, tmp_path):
     assert notes[-1] == "note  and 2 further notes; --html check.html lists all."
 
 
+def test_help_names_the_command_however_it_was_called():
+    command = [sys.executable, "-m", "alliance_analysis.cli", "check", "--help"]
+    assert "Usage: alliance check " in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_ctrl_c_is_one_line_and_no_traceback(run, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)

@@ -92,6 +92,13 @@ def test_tests_and_lab_have_locks_and_commands_of_their_own(script, calls, monke
     assert "jupyterlab" in calls[-1]
 
 
+def test_every_other_command_runs_without_activating_the_environment(script, calls, monkeypatch):
+    without_uv(script, monkeypatch)
+    assert script.main(["alliance", "new", "sessions.xlsx"]) == 0
+    assert str(ROOT / "requirements.lock") in calls[1]
+    assert calls[-1][-4:] == ["-m", "alliance_analysis.cli", "new", "sessions.xlsx"]
+
+
 def test_an_old_python_is_told_in_one_line(script, monkeypatch, capsys):
     monkeypatch.setattr(script.sys, "version_info", (3, 11, 4))
     monkeypatch.setattr(script.sys, "version", "3.11.4 (main)")

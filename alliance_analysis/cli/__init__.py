@@ -26,7 +26,7 @@ def main() -> None:
     Ctrl-C ends it with exit code 130 and one line, whenever it comes.
     """
     try:
-        app()
+        app(prog_name="alliance")  # the same name in every help, however it was called
     except AllianceError as error:
         if "--debug" in sys.argv:
             traceback.print_exc()

@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Reproducible analyses of the therapeutic alliance and outcome.",
-    epilog="Start with: alliance check my_study/study.yml",
+    epilog="Start with: alliance new my_file.xlsx --out my_study/study.yml",
 )
 screen = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
