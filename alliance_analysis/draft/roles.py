@@ -206,7 +206,8 @@ def _client(search: _Search) -> None:
     rows = search.codes(one.name)
     sizes = np.bincount(rows[rows >= 0])
     sizes = sizes[sizes > 0]
-    evidence = f"{len(sizes):,} different values, {span(float(sizes.min()), float(sizes.max()))} rows each"
+    rows_each = "1 row" if sizes.max() == 1 else f"{span(float(sizes.min()), float(sizes.max()))} rows"
+    evidence = f"{len(sizes):,} different values, {rows_each} each"
     search.found[CLIENT] = Guess(one.name, evidence, doubt, tuple(f"client: {name}" for name in others))
 
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from alliance_analysis.draft.assemble import Draft, Entry
 from alliance_analysis.draft.guess import Guess, names
 from alliance_analysis.draft.words import RATER
+from alliance_analysis.study.vocabulary import CLIENT
 
 WIDTH = 110
 DOUBT = "DOUBT: "
 _NO_MEASURE = "no questionnaire was recognised; describe at least one measure, of the alliance or of symptoms"
+_NO_CLIENT = "no column was found that says which client a row belongs to; name it under columns:"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./()-]+)*")
 _NOT_TEXT = frozenset(["y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"])
 
@@ -69,6 +71,8 @@ def study_text(draft: Draft, title: str, day: str) -> str:
 def doubts(draft: Draft) -> list[str]:
     """Return all doubts of a draft, each with what it is about."""
     found = [f"{role}: {guess.doubt}" for role, guess in draft.columns.items() if guess.doubt]
+    if CLIENT not in draft.columns:
+        found.insert(0, f"{CLIENT}: {_NO_CLIENT}")
     for key, guess in (("session_numbers", draft.session_numbers), ("repeated_client_ids", draft.repeated)):
         if guess is not None and guess.doubt:
             found.append(f"{key}: {guess.doubt}")
@@ -138,21 +142,15 @@ def _entry(entry: Entry) -> object:
 def _columns(draft: Draft) -> Iterator[str]:
     yield ""
     roles = {role: guess for role, guess in draft.columns.items() if role != RATER}
-    if roles or draft.covariates:
+    if roles:
         yield "columns:"
     for role, guess in roles.items():
         yield from _guess(f"  {role}: {scalar(guess.value)}", guess, "  ")
     if draft.covariates:
-        lead = "" if roles else "  client: ???"
         yield from comment("one value per client; take the # away to use it as a covariate", "  ")
         yield from (f"  # {name}: {scalar(column)}" for name, column in draft.covariates.items())
-        if lead:
-            yield from comment("no column holds the clients; write its name here", "  ")
-            yield '  client: ""'
-    elif "client" not in roles:
-        yield from comment(
-            DOUBT + "no column was found that says which client a row belongs to; name it under columns:"
-        )
+    if CLIENT not in roles:
+        yield from comment(DOUBT + _NO_CLIENT)
     if RATER in draft.columns:
         guess = draft.columns[RATER]
         yield from _guess(f"raters: {scalar({'column': guess.value, **draft.raters})}", guess, "")

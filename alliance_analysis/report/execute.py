@@ -48,8 +48,14 @@ class NotebookError(Exception):
         return type(self), (self.line, self.logged, self.details)
 
 
-def prepare_worker() -> None:
-    """Set up a worker process: one thread per library, its own IPython profile, this package in its kernels."""
+def prepare_worker(profiles: str) -> None:
+    """Set up a worker process: one thread per library, this package in its kernels.
+
+    Parameters
+    ----------
+    profiles : str
+        Folder in which each worker keeps an IPython profile of its own, without start-up files of the user's.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     # what a kernel or a library writes to the terminal may quote data; failures travel as NotebookError
     silence = os.open(os.devnull, os.O_WRONLY)
@@ -64,7 +70,7 @@ def prepare_worker() -> None:
         "PYTHONHASHSEED": "0",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "JUPYTER_PREFER_ENV_PATH": "1",  # not a kernel of the same name in the user's home
-        "IPYTHONDIR": tempfile.gettempdir() + f"/alliance-ipython-{os.getpid()}",  # no start-up file of the user's
+        "IPYTHONDIR": f"{profiles}/{os.getpid()}",
     }
     checkout = Path(__file__).parents[2]
     if (checkout / "pyproject.toml").is_file():

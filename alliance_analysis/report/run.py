@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -235,9 +236,12 @@ class _Run:
         queue = list(waiting)
         running: dict[Future[Outcome], Task] = {}
         others = set(multiprocessing.active_children())
+        # a profile may still be open where a kernel was killed: the system's cleaning of its folder takes it then
+        profiles = tempfile.TemporaryDirectory(prefix="alliance-ipython-", ignore_cleanup_errors=True)
         pool = ProcessPoolExecutor(
-            min(jobs, len(queue)), mp_context=multiprocessing.get_context("spawn"), initializer=prepare_worker
-        )
+            min(jobs, len(queue)), mp_context=multiprocessing.get_context("spawn"), initializer=prepare_worker,
+            initargs=(profiles.name,),
+        )  # fmt: skip
         try:
             while queue or running:
                 while queue and len(running) < jobs:
@@ -253,6 +257,7 @@ class _Run:
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            profiles.cleanup()
         return []
 
     def _submit(self, pool: ProcessPoolExecutor, task: Task) -> Future[Outcome]:

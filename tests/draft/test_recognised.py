@@ -181,6 +181,7 @@ def test_without_ids_the_draft_says_so(tmp_path):
     draft, checked = drafted("no_ids", tmp_path)
     assert "client" not in draft.draft.columns
     assert "which client a row belongs to" in (tmp_path / "study.yml").read_text(encoding="utf-8")
+    assert "which client a row belongs to" in draft.doubts[0]
     assert checked.problems
 
 

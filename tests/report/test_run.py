@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -175,7 +176,11 @@ def test_csv_files_hold_the_values_in_full(full_run):
 # what a failure may not do
 
 
-def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, tmp_path):
+def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     write_notebook(tmp_path / "notebooks", "21_one", [("markdown", "## Validate"), table_cell("First.")])
     run = {"out": tmp_path / "run", "notebooks": tmp_path / "notebooks"}
     assert run_reports(study, **run).exit_code == 0
@@ -196,6 +201,7 @@ def test_rerun_is_byte_identical_and_a_failure_keeps_the_earlier_report(study, t
     assert "The last run failed" in after["index.html"].decode()
     assert "From an older run" in after["index.html"].decode()
     assert "executed/21_one.partial.ipynb" not in after
+    assert not list(temporary.iterdir())
 
 
 def test_a_killed_kernel_and_own_errors_each_give_one_line(study, tmp_path):
@@ -447,7 +453,7 @@ def test_ctrl_c_stops_kernels_keeps_earlier_reports_and_exits_130(study, tmp_pat
         "    signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as the command line does
         "    sys.stdout.write(f'{list(events)} {dict(summary.statuses)} {summary.note}')\n    sys.exit(summary.exit_code)\n"
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
@@ -471,6 +477,7 @@ def test_ctrl_c_stops_kernels_keeps_earlier_reports_and_exits_130(study, tmp_pat
     while Path(f"/proc/{kernel}").exists():  # it ends on its own within seconds once its parent is gone
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    assert not list(tmp_path.glob("alliance-*"))
 
 
 def test_a_killed_worker_costs_its_own_report_only(study, tmp_path):
