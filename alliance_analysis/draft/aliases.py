@@ -49,6 +49,9 @@ WORDY = frozenset({"arm", "core", "oq", "gad", "ors"})
 SIZES: dict[str, tuple[int, ...]] = {"WAI": (12, 36, 10), "ARM": (28, 12, 5), "CORE": (34, 10), "RRI": (24, 12, 8)}
 """Lengths in which the forms of a family are given (domain knowledge)."""
 
+PARTED = frozenset({"WAI", "ARM"})
+"""Families of questionnaires with subscales of goal, task or bond (domain knowledge)."""
+
 CLEAR_TITLES = {
     "working alliance inventory": "WAI",
     "helping alliance": "HAq-II",
@@ -91,6 +94,11 @@ def form_of(alias: str) -> Form:
     if known and known.n_items:
         sizes = (known.n_items, *(size for size in sizes if size != known.n_items))
     return Form(alias, name, sizes)
+
+
+def has_parts(alias: str | None) -> bool:
+    """Return whether a questionnaire may have parts of goal, task and bond; the goals of the SRS are an item."""
+    return alias is None or ALIASES[alias].split("-")[0] in PARTED
 
 
 def find_in_text(text: str) -> str | None:

@@ -14,6 +14,7 @@ from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
 from alliance_analysis.draft.names import find_patterns, name_with_session, read_words
 from alliance_analysis.draft.profile import Profile
+from alliance_analysis.draft.siblings import order_siblings
 from alliance_analysis.draft.stack import stack
 from alliance_analysis.draft.words import RATER, TREATMENT, fold, tokens, word_set
 from alliance_analysis.study.cells import texts
@@ -38,6 +39,7 @@ PERSONAL = word_set(
 CLIENT_ROLES = (STATUS, CONDITION, THERAPY_END, PLANNED_SESSIONS, THERAPIST)
 _FEW = 12
 _FEWEST_IDS = 5
+_MOST_IDS = 4
 _OVERLAP = 0.5
 NOBODY = "none of these"
 
@@ -121,7 +123,8 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     stacks, stacking = stack(sources)
     sources = [one.whole for one in stacks]
     pieces = {id(one.whole): one.pieces for one in stacks}
-    blocks = {id(source): _blocks(source) for source in sources}
+    found = {id(source): _blocks(source) for source in sources}
+    blocks = {key: ordered for key, (ordered, _) in found.items()}
     long = [one for one in sources if _is_long(one) or any(block.sessions for block in blocks[id(one)])]
     once = [one for one in sources if one not in long]
     if not long:
@@ -141,6 +144,7 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     measures, dropped, leftover = name_measures(candidates, ask)
     words = {role: meanings for one in used for role, meanings in one.roles.words.items() if role in columns}
     numbers, repeated = _numbers(long[0], columns, blocks[id(long[0])]), _repeated(long, ask)
+    notes += [note for source in used for note in (*source.roles.notes, *found[id(source)][1])]
     notes += [*dropped, *_second_files(once, clients), *_personal(used)]
     covariates = _covariates(used, columns, blocks, leftover, taken={one.name for one in measures if one.active})
     measures = [one for one in measures if one.active or one.keys.get("column") not in covariates.values()]
@@ -167,7 +171,7 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
         return source
     shared = [guess for other in sources if other is not source if (guess := _shared_ids(source, other))]
     taken = {guess.value for guess in source.roles.columns.values()}
-    ids = [one for one in source.profiles if one.name not in taken and _could_be_id(one)]
+    ids = [one for one in source.profiles if one.name not in taken | _batteries(source) and _could_be_id(one)]
     guess = shared[0] if shared else None if ids else _row_ids(source)
     if guess is None and ids:
         likely = min(ids, key=lambda one: (one.distinct == one.filled and len(ids) > 1, one.numeric and not one.whole))
@@ -191,6 +195,12 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
         one_row_per_client=bool(filled.is_unique),
     )  # fmt: skip
     return replace(source, roles=roles)
+
+
+def _batteries(source: Source) -> set[str]:
+    """Return columns counted by their names, more of them than a file has columns of ids."""
+    patterns = find_patterns(one.name for one in source.profiles if not one.row_number)
+    return {name for one in patterns if len(one.columns) > _MOST_IDS for name in one.columns.values()}
 
 
 def _could_be_id(one: Profile) -> bool:
@@ -219,10 +229,10 @@ def _shared_ids(source: Source, other: Source) -> Guess | None:
     return None
 
 
-def _blocks(source: Source) -> list[Block]:
+def _blocks(source: Source) -> tuple[list[Block], list[str]]:
     taken = {str(guess.value) for guess in source.roles.columns.values()}
     free = [one for one in source.profiles if one.name not in taken and not one.dates and not one.row_number]
-    return find_blocks(free, Setting(source.roles.one_row_per_client, source.title))
+    return order_siblings(find_blocks(free, Setting(source.roles.one_row_per_client, source.title)), source.table.frame)
 
 
 def _candidates(source: Source, blocks: Sequence[Block]) -> list[Candidate]:

@@ -15,8 +15,9 @@ _CLEAR = 0.3
 def items_against(frame: pd.DataFrame, columns: Sequence[str], missing: Sequence[float] = ()) -> list[str] | None:
     """Return the items that run against most of the others; None when too little is seen to say so.
 
-    The sign of the loadings on the first principal component of the correlations decides, and every loading has to be
-    clear: an item that goes with nothing tells nothing about its direction.
+    The sign of the loadings on the first principal component of the correlations decides. The component has to be
+    larger than that of independent answers (Marčenko and Pastur's upper edge), and every loading has to be clear: an
+    item that goes with nothing tells nothing about its direction.
 
     Parameters
     ----------
@@ -41,7 +42,9 @@ def items_against(frame: pd.DataFrame, columns: Sequence[str], missing: Sequence
     spread = values.std(axis=0)
     if (spread == 0).any():
         return None
-    _, vectors = np.linalg.eigh(np.corrcoef(values, rowvar=False))
+    sizes, vectors = np.linalg.eigh(np.corrcoef(values, rowvar=False))
+    if sizes[-1] <= (1 + np.sqrt(len(columns) / len(values))) ** 2:
+        return None
     loadings = vectors[:, -1]
     if np.abs(loadings).min() < _CLEAR / np.sqrt(len(columns)):
         return None

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from alliance_analysis.draft.aliases import ALIASES, NOT_KNOWN_FORMS
+from alliance_analysis.draft.aliases import ALIASES, NOT_KNOWN_FORMS, has_parts
 from alliance_analysis.draft.words import (
     FOLLOW_UP,
     INTAKE,
@@ -209,7 +209,7 @@ def read_words(parts: Sequence[str]) -> Meaning:
 def _add(meaning: Meaning, word: str, *, before_slot: bool) -> Meaning:
     raters = frozenset(who for who, words in RATER_WORDS.items() if word in words)
     phase = next((phase for phase in _ENDS if word in PHASE_WORDS[phase]), "")
-    part = next((part for part, words in SUBSCALE_WORDS.items() if word in words), "")
+    part = next((part for part, words in SUBSCALE_WORDS.items() if word in words and has_parts(meaning.alias)), "")
     known = False
     if raters and not meaning.clear_rater:
         meaning = replace(meaning, raters=raters, clear_rater=len(word) > 2)

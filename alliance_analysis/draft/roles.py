@@ -64,6 +64,8 @@ class Roles:
         Different clients; 0 when no column names them.
     one_row_per_client : bool
         Whether no client has two rows.
+    notes : tuple of str
+        Sentences on columns that may hold a role and are not used.
     """
 
     columns: dict[str, Guess] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Roles:
     raters: dict[str, str] = field(default_factory=dict)
     clients: int = 0
     one_row_per_client: bool = False
+    notes: tuple[str, ...] = ()
 
     def column(self, role: str) -> str | None:
         """Return the file's column of a role."""
@@ -121,6 +124,7 @@ class _Search:
         self.scores = _scores(self.profiles)
         self.found: dict[str, Guess] = {}
         self.words: dict[str, dict[str, list[str]]] = {}
+        self.notes: list[str] = []
         self._codes: dict[str, np.ndarray] = {}
 
     def codes(self, name: str) -> np.ndarray:
@@ -178,7 +182,8 @@ def find_roles(frame: pd.DataFrame, profiles: Iterable[Profile]) -> Roles:
     _others(search)
     clients = search.distinct(client) if client else 0
     filled = int((search.codes(client) >= 0).sum()) if client else 0
-    return Roles(search.found, search.words, raters, clients, bool(client) and clients == filled)
+    once = bool(client) and clients == filled
+    return Roles(search.found, search.words, raters, clients, once, tuple(search.notes))
 
 
 def _is_id(one: Profile) -> bool:
@@ -387,6 +392,15 @@ def _client_level(search: _Search, client: str | None) -> None:
     worded = [one for one in search.profiles.values() if (one.words or one.value_labels) and 1 < one.distinct <= _FEW]
     for one in [*rated, *(one for one in worded if one not in rated and one.name not in taken | search.scores)]:
         mapped = map_statuses(one)
+        strange = [value for value in one.values if not any(value in words for words in mapped.values())]
+        if one in rated and one.words and strange:
+            shown = ", ".join(map(repr, strange[:4]))
+            search.notes.append(
+                f"DOUBT: {one.name}: it may say how treatment ended, but {shown} may mean completed, dropout, referred "
+                f"or ongoing: say which under `words: {{status: ...}}`, and add `status: {one.name}` under "
+                "`columns:`"
+            )
+            continue
         if mapped and (one in rated or {"dropout", "completed"} <= set(mapped)):
             doubt = ""
             if one.numeric and not one.value_labels:

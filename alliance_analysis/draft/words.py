@@ -71,7 +71,8 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "deltager deltaker patienten klienten cid pseudonym chiffre chiffrenummer fallnummer casenumber "
             "patientennr clientnummer clientnumber patientnumber externaldatareference 患者 来访者 المريض العميل"
         ),
-        word_set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo"),
+        word_set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo "
+            "externalreference"),
     ),
     THERAPIST: (
         word_set(

@@ -310,3 +310,38 @@ def files_of_two_clinics(folder):
     frame = C[[*KEYS, "date"]].join([wai("wai_c_{}"), phq("phq9_{}")])
     here = (frame["client"] < 120) | ((frame["client"] == 120) & (frame["session"] < 3))
     return [text(folder, "a.csv", frame[here]), text(folder, "b.csv", frame[~here])]
+
+
+def named_items_and_totals(folder):
+    """Each of four scales under its own name and a total beside them, as feedback tools export them."""
+    frame = C[KEYS].rename(columns={"client": "Client ID", "therapist": "Provider", "session": "Session Number"})
+    for form, level, ends in (
+        ("ORS", "symptoms", ("Individually", "Interpersonally", "Socially", "Overall")),
+        ("SRS", "alliance", ("Relationship", "Goals and Topics", "Approach or Method", "Overall")),
+    ):
+        scales = battery(C, level, "{}", 4, 0, 10, 7).astype(float)
+        scales.columns = [f"{form} {end}" for end in ends]
+        frame = frame.join(scales).assign(**{f"{form} Total": scales.sum(axis=1)})
+    frame["Case Status"] = np.where(frame["Client ID"] % 3, "Closed", "Active")
+    return [text(folder, "export.csv", frame)]
+
+
+def a_total_and_its_parts(folder):
+    items = phq("{}", 45, 0, 4)
+    parts = {"OQ SD": items.iloc[:, :25], "OQ IR": items.iloc[:, 25:36], "OQ SR": items.iloc[:, 36:]}
+    frame = C[KEYS].join(wai("wai_c_{}"))
+    frame = frame.assign(**{name: part.sum(axis=1) for name, part in parts.items()}, **{"OQ Total": items.sum(axis=1)})
+    return [text(folder, "s.csv", frame.assign(PHQ9=phq("p{}").sum(axis=1), PHQ9_alt=phq("p{}", seed=9).sum(axis=1)))]
+
+
+def qualtrics_by_reference(folder):
+    """A survey sent by a link per client: the tool's own column holds the ids."""
+    names = ["ResponseId", "RecordedDate", "ExternalReference", "Q1", *(f"Q2_{n}" for n in range(1, 10))]
+    labels = ["Response ID", "Recorded Date", "External Data Reference", "Which session was it?"]
+    labels += [f"PHQ-9 - {n}" for n in range(1, 10)]
+    with (folder / "survey.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerows([names, labels, [json.dumps({"ImportId": name}) for name in names]])
+        rows = C[["date", "client", "session"]].join(phq("Q2_{}"))
+        writer.writerows([f"R_{at}", *row] for at, row in enumerate(rows.itertuples(index=False)))
+    return [folder / "survey.csv"]

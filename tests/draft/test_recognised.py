@@ -60,6 +60,11 @@ KNOWN = {
     "two_rows_of_names": ({"client": "Patient", "session": "Sitzung"}, {**WAI, **PHQ}, []),
     "labels_of_spss": ({**ALL, "status": "abschl"}, {**WAI, **PHQ}, []),
     "qualtrics": ({"client": "Q1", "session": "Q2", "date": "RecordedDate"}, {**WAI, **PHQ}, ["'Q1'"]),
+    "qualtrics_by_reference": (
+        {"client": "ExternalReference", "session": "Q1", "date": "RecordedDate"},
+        PHQ,
+        ["'ExternalReference'"],
+    ),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
@@ -67,6 +72,12 @@ KNOWN = {
         {"alliance_client": "SRS", "symptoms": "OQ-45", "ors": "ORS"},
         [],
     ),
+    "named_items_and_totals": (
+        {"client": "Client ID", "therapist": "Provider", "session": "Session Number"},
+        {"alliance_client": "SRS", "symptoms": "ORS"},
+        ["who rated", "'Closed'"],
+    ),
+    "a_total_and_its_parts": (ALL, {**WAI, "symptoms": "OQ-45", "phq_9": "PHQ-9"}, ["PHQ9_alt: taken for parts"]),
     "personal_columns": (BOTH, {**WAI, "symptoms": "BDI-II"}, []),
     "reversed_items": (BOTH, {"alliance_client": "HAq-II", "symptoms": "CORE-OM"}, []),
     "sheets_by_time": (BOTH, WAI, ["sheet Post"]),
@@ -161,6 +172,16 @@ def test_the_whole_of_an_alliance_is_the_mean_of_its_parts(tmp_path):
     assert np.allclose(checked.sessions["alliance_client"], rows.mean(axis=1))
     assert (checked.measures["alliance_client"].low, checked.measures["alliance_client"].high) == (1, 5)
     assert (checked.measures["alliance_therapist"].low, checked.measures["alliance_therapist"].high) == (12, 60)
+
+
+def test_columns_with_names_of_their_own_are_the_items_or_the_parts_of_a_whole(tmp_path):
+    draft, checked = drafted("named_items_and_totals", tmp_path)
+    measures = {one.name: one for one in draft.draft.measures}
+    assert len(measures["symptoms"].keys["items"]) == len(measures["alliance_client"].keys["items"]) == 4
+    assert checked.sessions["symptoms"].max() > 10
+    assert "ORS Total: left out, because its items are scored; `column:` would take it as it is" in draft.draft.notes
+    draft, checked = drafted("a_total_and_its_parts", tmp_path)
+    assert "OQ SD, OQ IR, OQ SR: parts of OQ-45, of which OQ Total is the whole; not used" in draft.draft.notes
 
 
 def test_an_answer_takes_a_doubt_away(tmp_path):
