@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from alliance_analysis.draft.blocks import Block, Setting, find_blocks
+from alliance_analysis.draft.apart import keep_apart
+from alliance_analysis.draft.blocks import Block
+from alliance_analysis.draft.content import Content, content_of
 from alliance_analysis.draft.guess import Ask, Guess, Question, names
 from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
 from alliance_analysis.draft.names import find_patterns, name_with_session, read_words
 from alliance_analysis.draft.profile import Profile
-from alliance_analysis.draft.siblings import order_siblings
 from alliance_analysis.draft.stack import stack
 from alliance_analysis.draft.words import RATER, TREATMENT, fold, tokens, word_set
 from alliance_analysis.study.cells import texts
@@ -121,32 +122,31 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     """
     sources = [_with_client(source, sources, ask) for source in sources]
     stacks, stacking = stack(sources)
-    sources = [one.whole for one in stacks]
-    pieces = {id(one.whole): one.pieces for one in stacks}
-    found = {id(source): _blocks(source) for source in sources}
-    blocks = {key: ordered for key, (ordered, _) in found.items()}
-    long = [one for one in sources if _is_long(one) or any(block.sessions for block in blocks[id(one)])]
-    once = [one for one in sources if one not in long]
-    if not long:
-        best = max(once, key=lambda one: len(blocks[id(one)]))
-        long, once = [best], [one for one in once if one is not best]
-    long = sorted(long, key=lambda one: (-len(one.roles.columns), -len(one.table.frame)))
-    clients = max(once, key=lambda one: (len(one.table.frame.columns), len(one.table.frame)), default=None)
+    contents = [content_of(one) for one in stacks]
+    timed = keep_apart([one for one in contents if one.has_sessions])
+    untimed = [one for one in contents if not one.has_sessions]
+    if not timed:
+        best = max(untimed, key=lambda one: len(one.blocks))
+        timed, untimed = [best], [one for one in untimed if one is not best]
+    timed = sorted(timed, key=lambda one: (-len(one.source.roles.columns), -len(one.source.table.frame)))
+    long, once = [one.source for one in timed], [one.source for one in untimed]
+    of_clients = max(untimed, key=lambda one: one.source.table.frame.shape[::-1], default=None)
+    clients = of_clients.source if of_clients else None
     columns, notes = _columns(long, clients)
     notes += stacking
     data = tuple(
         replace(_entry(piece.source, columns), rater=piece.rater, session=piece.session)
-        for one in long
-        for piece in pieces[id(one)]
+        for one in timed
+        for piece in one.pieces
     )
-    used = [*long, *([clients] if clients else [])]
-    candidates = [one for source in used for one in _candidates(source, blocks[id(source)])]
+    used = [*timed, *([of_clients] if of_clients else [])]
+    candidates = [one for content in used for one in _candidates(content)]
     measures, dropped, leftover = name_measures(candidates, ask)
-    words = {role: meanings for one in used for role, meanings in one.roles.words.items() if role in columns}
-    numbers, repeated = _numbers(long[0], columns, blocks[id(long[0])]), _repeated(long, ask)
-    notes += [note for source in used for note in (*source.roles.notes, *found[id(source)][1])]
-    notes += [*dropped, *_second_files(once, clients), *_personal(used)]
-    covariates = _covariates(used, columns, blocks, leftover, taken={one.name for one in measures if one.active})
+    words = {role: meanings for one in used for role, meanings in one.source.roles.words.items() if role in columns}
+    numbers, repeated = _numbers(long[0], columns, timed[0].blocks), _repeated(long, ask)
+    notes += [note for one in used for note in one.notes]
+    notes += [*dropped, *_second_files(once, clients), *_personal(one.source for one in used)]
+    covariates = _covariates(used, columns, leftover, taken={one.name for one in measures if one.active})
     measures = [one for one in measures if one.active or one.keys.get("column") not in covariates.values()]
     leftover = [name for name in leftover if name not in {one.keys.get("column") for one in measures}]
     unused = [name for name in leftover if name not in covariates.values()]
@@ -157,12 +157,6 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
         data, _entry(clients, columns) if clients else None, columns, raters, words, numbers, repeated, tuple(measures),
         covariates, tuple(dict.fromkeys(notes)),
     )  # fmt: skip
-
-
-def _is_long(source: Source) -> bool:
-    return (SESSION in source.roles.columns and not source.roles.one_row_per_client) or (
-        CLIENT in source.roles.columns and not source.roles.one_row_per_client
-    )
 
 
 def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
@@ -229,15 +223,10 @@ def _shared_ids(source: Source, other: Source) -> Guess | None:
     return None
 
 
-def _blocks(source: Source) -> tuple[list[Block], list[str]]:
-    taken = {str(guess.value) for guess in source.roles.columns.values()}
-    free = [one for one in source.profiles if one.name not in taken and not one.dates and not one.row_number]
-    return order_siblings(find_blocks(free, Setting(source.roles.one_row_per_client, source.title)), source.table.frame)
-
-
-def _candidates(source: Source, blocks: Sequence[Block]) -> list[Candidate]:
+def _candidates(content: Content) -> list[Candidate]:
+    source = content.source
     return find_candidates(
-        blocks, source.table.frame, source.roles.raters, source.roles.column(RATER),
+        content.blocks, source.table.frame, source.roles.raters, source.roles.column(RATER),
         one_row_per_client=source.roles.one_row_per_client,
     )  # fmt: skip
 
@@ -363,7 +352,7 @@ def _second_files(once: Sequence[Source], clients: Source | None) -> list[str]:
     ]
 
 
-def _personal(used: Sequence[Source]) -> list[str]:
+def _personal(used: Iterable[Source]) -> list[str]:
     return [
         f"{source.called}: the column {one.name!r} may identify persons; it is not used: delete it from the file"
         for source in used
@@ -376,16 +365,16 @@ def _personal(used: Sequence[Source]) -> list[str]:
 
 
 def _covariates(
-    used: Sequence[Source], columns: dict[str, Guess], blocks: dict[int, list[Block]], leftover: Sequence[str],
-    taken: set[str],
-) -> dict[str, str]:  # fmt: skip
+    used: Sequence[Content], columns: dict[str, Guess], leftover: Sequence[str], taken: set[str]
+) -> dict[str, str]:
     """Return columns with one value per client that are no scores: age, sex, diagnosis."""
     roles = {str(guess.value) for guess in columns.values()}
     found: dict[str, str] = {}
-    for source in used:
+    for content in used:
+        source = content.source
         client = source.roles.column(CLIENT)
         own = {str(guess.value) for guess in source.roles.columns.values()}
-        held = {name for block in blocks[id(source)] for name in block.held} - set(leftover)
+        held = {name for block in content.blocks for name in block.held} - set(leftover)
         for one in source.profiles:
             personal = set(tokens(one.name)) & PERSONAL
             plain = one.numeric or 1 < one.distinct <= _FEW

@@ -43,6 +43,8 @@ class Source:
         Row of the names, where it is not the first.
     rows : dict
         Column -> words: only these rows of the file.
+    prefix : str
+        What its columns have before their names to be told from those of other files.
     notes : tuple of str
         What was found out on the way.
     """
@@ -54,6 +56,7 @@ class Source:
     sheet: str | None = None
     header_row: int | tuple[int, ...] | None = None
     rows: dict[str, list[str]] = field(default_factory=dict)
+    prefix: str = ""
     notes: tuple[str, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.draft.aliases import ALIASES
 from alliance_analysis.draft.guess import Guess, names
 from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.names import find_patterns, read_words
@@ -89,7 +90,14 @@ def stack(sources: Sequence[Source]) -> tuple[list[Stack], list[str]]:
 
 def _same_columns(one: Source, other: Source) -> bool:
     first, second = set(map(str, one.table.frame)), set(map(str, other.table.frame))
-    return len(first & second) >= _ALIKE * len(first | second)
+    return len(first & second) >= _ALIKE * len(first | second) and not _other_questionnaires(one.title, other.title)
+
+
+def _other_questionnaires(one: str, other: str) -> bool:
+    """Whether two titles name questionnaires that are not forms of one."""
+    aliases = [read_words(tokens(title)).alias for title in (one, other)]
+    families = [ALIASES[alias].split("-")[0] for alias in aliases if alias]
+    return len(set(families)) > 1
 
 
 def _settle(group: list[Source]) -> tuple[list[Stack], list[str]]:

@@ -130,6 +130,8 @@ def _entry(entry: Entry) -> object:
         keys["header_row"] = source.header_row
     if source.rows:
         keys["rows"] = source.rows
+    if source.prefix:
+        keys["prefix"] = source.prefix
     if entry.rater:
         keys["rater"] = entry.rater
     if entry.session is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alliance_analysis.study.cells import texts
-from alliance_analysis.study.definition import SESSION_COLUMNS, Definition
+from alliance_analysis.study.definition import CONTRACT_COLUMNS, SESSION_COLUMNS, Definition
 from alliance_analysis.study.entries import Entry
 from alliance_analysis.study.episodes import settle_episodes
 from alliance_analysis.study.numbering import number_sessions, split_phases, translate
@@ -59,6 +59,20 @@ def own_names(table: Table, entry: Entry, definition: Definition) -> tuple[Table
         else:
             names[column] = shared
     return replace(table, frame=table.frame.rename(columns=names)) if names else table, problems
+
+
+def with_prefix(table: Table, entry: Entry, definition: Definition) -> tuple[Table, list[Problem]]:
+    """Return the table with the study file's prefix before the names of all columns that are no keys."""
+    if not entry.prefix:
+        return table, []
+    kept = {*definition.columns.values(), *(role for role in CONTRACT_COLUMNS if role not in definition.columns)}
+    kept |= {definition.raters.column} if definition.raters else set()
+    names = {str(name): f"{entry.prefix}{name}" for name in table.frame if str(name) not in kept}
+    twice = [name for name in table.frame if str(name) in names.values()]
+    if twice:
+        text = f"with the prefix {show(entry.prefix)} two columns are called {show(twice[0])}. Choose another prefix."
+        return table, [Problem(table.name, "prefix", text)]
+    return replace(table, frame=table.frame.rename(columns=names)), []
 
 
 def in_session(table: Table, session: int, definition: Definition) -> tuple[Table, list[Problem]]:

@@ -9,7 +9,7 @@ from alliance_analysis.study.problems import show
 from alliance_analysis.study.vocabulary import CLIENT, DATE, RATERS, SESSION, THERAPIST
 from alliance_analysis.study.yamlfile import KeyPath
 
-ENTRY_KEYS = ("file", "sheet", "header_row", "rows", "columns", "rater", "session")
+ENTRY_KEYS = ("file", "sheet", "header_row", "rows", "columns", "rater", "session", "prefix")
 MOST_SESSIONS = 100_000
 OWN_NAMES = (CLIENT, THERAPIST, SESSION, DATE)
 """Columns that a file may call otherwise than the others."""
@@ -35,6 +35,8 @@ class Entry:
         Who filled in every row of this file, where each rater has a file with the same columns.
     session : int or None
         Session of every row of this file, where each session has a file or a sheet with the same columns.
+    prefix : str
+        Put before the names of the columns, those of keys apart, where other files have columns of the same names.
     """
 
     file: str
@@ -44,6 +46,7 @@ class Entry:
     columns: dict[str, str] = field(default_factory=dict)
     rater: str | None = None
     session: int | None = None
+    prefix: str = ""
 
 
 def read_entries(keys: Keys, path: KeyPath) -> tuple[Entry, ...]:
@@ -87,7 +90,7 @@ def _entry(keys: Keys, path: KeyPath) -> Entry | None:
     session = keys.number((*path, "session"), None, low=0, high=MOST_SESSIONS, whole=True)
     return Entry(
         file, keys.text((*path, "sheet")), _header_row(keys, (*path, "header_row")), rows, own, rater,
-        None if session is None else int(session),
+        None if session is None else int(session), keys.text((*path, "prefix")) or "",
     )  # fmt: skip
 
 

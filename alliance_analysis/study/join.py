@@ -143,7 +143,8 @@ def join_parts(parts: list[Part]) -> tuple[pd.DataFrame, list[Problem], list[str
             here = joined.pop(name + _HERE)
             joined[name], number = _filled(joined[name], here)
             if number:
-                text = f"{count(number, 'session')} with another value in {_names(parts[:at])}. Keep it in one file."
+                text = f"{count(number, 'session')} with another value in {_names(parts[:at])}. Keep it in one file; "
+                text += "where it is two things, give this file a `prefix:`."
                 problems.append(Problem(part.table.name, part.place(name), text))
         notes.append(
             f"{part.table.name}: joined on {', '.join(keys)}; {count(int((alone == 'both').sum()), 'row')} in both, "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from alliance_analysis.errors import DataError
-from alliance_analysis.study.arrange import arrange, in_session, keep_rows, own_names
+from alliance_analysis.study.arrange import arrange, in_session, keep_rows, own_names, with_prefix
 from alliance_analysis.study.datasets import read_dataset
 from alliance_analysis.study.definition import REPEATED, SESSION_COLUMNS, Definition, read_definition
 from alliance_analysis.study.entries import Entry
@@ -181,7 +181,8 @@ def _table(definition: Definition, entry: Entry, log: _Log) -> Table | None:
     table = replace(table, name=_called(entry, shown, definition))
     table, problems = keep_rows(table, entry)
     table, more = own_names(table, entry, definition)
-    log.problems += [*problems, *more]
+    table, clashes = with_prefix(table, entry, definition)
+    log.problems += [*problems, *more, *clashes]
     if entry.rater and definition.raters:
         table = replace(
             table, frame=table.frame.assign(**{definition.raters.column: definition.raters.words[entry.rater]})

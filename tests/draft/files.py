@@ -345,3 +345,22 @@ def qualtrics_by_reference(folder):
         rows = C[["date", "client", "session"]].join(phq("Q2_{}"))
         writer.writerows([f"R_{at}", *row] for at, row in enumerate(rows.itertuples(index=False)))
     return [folder / "survey.csv"]
+
+
+def files_with_the_same_names(folder):
+    """One file per questionnaire whose items are called item1, item2 ... in each."""
+    keys = C[["client", "session"]]
+    return [
+        text(folder, "WAI-SR client.csv", keys.join(wai("item{}"))),
+        text(folder, "PHQ9.csv", keys.join(phq("item{}"))),
+        text(folder, "WAI-SRT therapist.csv", keys.join(wai("item{}", "alliance_t", n=10))),
+        text(folder, "clients.csv", firsts()[["client", "therapist"]]),
+    ]
+
+
+def files_with_a_score_each(folder):
+    keys = C[["client", "session"]]
+    return [
+        text(folder, "WAI-SR.csv", keys.assign(score=wai("{}").mean(axis=1).round(2))),
+        text(folder, "OQ45.csv", keys.assign(score=phq("{}", 45, 0, 4).sum(axis=1))),
+    ]

@@ -37,6 +37,8 @@ KNOWN = {
         {**WAI, **PHQ, "bdi_ii_baseline": "BDI-II", "bdi_ii_post": "BDI-II"},
         ["who rated"],
     ),
+    "files_with_the_same_names": (ALL, {**WAI, "alliance_therapist": "WAI-SRT", **PHQ}, ["reversed items of WAI-SRT"]),
+    "files_with_a_score_each": (BOTH, {**WAI, "symptoms": "OQ-45"}, ["who rated"]),
     "dates_only": ({**CLIENT, "date": "date"}, {"alliance_client": "SRS", "symptoms": "ORS"}, ["who rated"]),
     "redcap_events": (
         {"client": "record_id", "session": "redcap_event_name"},
@@ -147,6 +149,8 @@ def test_the_sessions_of_a_draft_are_those_of_the_clinic(tmp_path):
         "redcap_events",
         "file_per_rater",
         "two_rows_of_names",
+        "files_with_the_same_names",
+        "files_with_a_score_each",
         "files_of_two_clinics",
     ):
         folder = tmp_path / name

@@ -268,3 +268,18 @@ def test_a_session_stated_for_a_file_that_numbers_its_own_is_refused(tmp_path, s
     sessions.to_csv(tmp_path / "s.csv", index=False)
     with pytest.raises(DataError, match="session: is 2 by the study file, but the file has the column 'session'"):
         study(tmp_path, data={"file": "s.csv", "session": 2})
+
+
+def test_a_file_for_each_measure_with_one_name_for_the_score(tmp_path, sessions):
+    data = []
+    for name in RATINGS:
+        sessions[[*KEYS, "date", name]].rename(columns={name: "score"}).to_csv(tmp_path / f"{name}.csv", index=False)
+        data.append({"file": f"{name}.csv", "prefix": f"{name}_"})
+    own = {name: {"column": f"{name}_score"} for name in RATINGS}
+    same(study(tmp_path, own, data=data), sessions)
+
+
+def test_a_prefix_that_makes_two_columns_of_one_name_is_refused(tmp_path, sessions):
+    sessions.assign(phq_x=1, x=2).to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(DataError, match="prefix: with the prefix 'phq_' two columns are called 'phq_x'"):
+        study(tmp_path, data={"file": "s.csv", "prefix": "phq_"}, columns={"age": "phq_x"})

@@ -315,7 +315,8 @@ def test_items_of_one_scale_must_stand_in_one_place(message: Message) -> None:
 def test_two_values_of_one_session_in_two_files_are_a_problem(message: Message) -> None:
     study = STUDY.replace("sessions.csv", "[sessions.csv, forms.csv]")
     assert message(study, SESSIONS, forms_csv="client,session,therapist,symptoms\nc1,1,t1,3\nc1,2,t1,4\n") == (
-        "forms.csv has 1 problem.\n  symptoms: 2 sessions with another value in sessions.csv. Keep it in one file."
+        "forms.csv has 1 problem.\n  symptoms: 2 sessions with another value in sessions.csv. Keep it in one file; "
+        "where it is two things, give this file a `prefix:`."
     )
 
 
