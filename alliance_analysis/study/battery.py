@@ -50,10 +50,11 @@ class Battery:
 
     @property
     def words(self) -> pd.Series:
-        """Cells that are not numbers, with how often each stands there."""
+        """Cells that are neither numbers nor answers in words, with how often each stands there."""
         written = pd.concat([texts(self.part.table.frame[column]) for column in self.columns])
         numbers = pd.to_numeric(written.str.replace(",", ".", regex=False), errors="coerce")
-        return written[(written != "") & numbers.isna()].value_counts()
+        known = [word for word, _ in self.measure.answers]
+        return written[(written != "") & numbers.isna() & ~written.isin(known)].value_counts()
 
     @property
     def reversed_items(self) -> np.ndarray:

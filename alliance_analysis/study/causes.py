@@ -10,7 +10,7 @@ _CAUSES = (
     ("Values outside the possible range", r" values? outside "),
     (
         "Cells that are not numbers",
-        r"not a number|not numbers|infinite|decimal point|not a whole number|not whole numbers",
+        r"not a number|not numbers|are words|infinite|decimal point|not a whole number|not whole numbers",
     ),
     (
         "Words that are not explained",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,6 +18,7 @@ EMPTY = ("", "NA", "N/A", "#N/A", "NaN", "nan", "None", "<NA>", "NaT")
 
 _ALIKE = "Write them alike."
 _CODE = "Correct it, or add it under `missing:` in study.yml if it means missing."
+_ANSWER = "Correct it, or add it with its number under `answers:`; under `missing:` if it means missing."
 _LARGEST_WHOLE = 1_000_000
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?"
 _COMMA = r"[+-]?(\d+,\d*|,\d+)"
@@ -124,7 +125,12 @@ def read_ids(column: pd.Series, rows: np.ndarray) -> Column:
 
 
 def read_numbers(
-    column: pd.Series, rows: np.ndarray, missing: Sequence[float | str] = (), *, decimal_comma: bool = False
+    column: pd.Series,
+    rows: np.ndarray,
+    missing: Sequence[float | str] = (),
+    answers: Mapping[str, float] | None = None,
+    *,
+    decimal_comma: bool = False,
 ) -> Column:
     """Read numbers; a text or an infinite value is reported and becomes NaN, so that the others can still be checked.
 
@@ -136,10 +142,12 @@ def read_numbers(
         Row in the user's file of each cell.
     missing : sequence of (float or str)
         Codes that stand for a missing value.
+    answers : mapping of str to float, optional
+        Words that stand for numbers.
     decimal_comma : bool
         Whether ``3,5`` is 3.5. A column that has such cells must not have decimal points too.
     """
-    if pd.api.types.is_float_dtype(column) and isinstance(column.dtype, np.dtype) and not missing:
+    if pd.api.types.is_float_dtype(column) and isinstance(column.dtype, np.dtype) and not missing and not answers:
         found = column.to_numpy(dtype=float)
         if not np.isinf(found).any():
             return Column(found)
@@ -147,7 +155,8 @@ def read_numbers(
     written = each.texts
     coded = written.isin([code for code in missing if isinstance(code, str)])
     commas = written.str.fullmatch(_COMMA) if decimal_comma else pd.Series(False, index=written.index)
-    plain = written.str.fullmatch(_NUMBER)
+    said = written.isin(list(answers or {})) & ~coded
+    plain = written.str.fullmatch(_NUMBER) & ~said
     points = plain & written.str.contains(".", regex=False) & commas.any() & ~coded
     plain &= ~points
     infinite = written.str.fullmatch(_INFINITE)
@@ -155,17 +164,22 @@ def read_numbers(
     values = pd.to_numeric(readable.str.replace(",", ".", regex=False), errors="coerce").to_numpy(
         dtype=float, copy=True
     )
+    values[said.to_numpy()] = written[said].map(answers or {}).to_numpy(dtype=float)
     infinite |= np.isinf(values)
     coded |= np.isin(values, [code for code in missing if not isinstance(code, str)])
     codes = [show(code) for code in missing if (written == code if isinstance(code, str) else values == code).any()]
     values[(coded | infinite).to_numpy()] = np.nan
-    words = (written != "") & ~coded & ~plain & ~commas & ~infinite & ~points
+    words = (written != "") & ~coded & ~said & ~plain & ~commas & ~infinite & ~points
     complaints = (
-        *_report(each, rows, words, ("not a number", "not numbers"), _CODE),
+        *_report(each, rows, words, ("not a number", "not numbers"), _ANSWER if answers else _CODE),
         *_report(each, rows, infinite & ~coded, ("infinite", "infinite"), "Correct it."),
         *_report_points(each, rows, points),
     )
-    remarks = (Remark("comma", each.number(commas)), Remark("code", each.number(coded), tuple(codes)))
+    remarks = (
+        Remark("answer", each.number(said)),
+        Remark("comma", each.number(commas)),
+        Remark("code", each.number(coded), tuple(codes)),
+    )
     return Column(each.spread(values), complaints, tuple(remark for remark in remarks if remark.number))
 
 

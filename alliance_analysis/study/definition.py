@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alliance_analysis.study.answers import read_answers
 from alliance_analysis.study.entries import Entry, read_entries
 from alliance_analysis.study.feasibility import QUESTIONS
 from alliance_analysis.study.instrument_keys import read_instruments
@@ -46,7 +47,7 @@ TOP_KEYS = (
 STUDY_KEYS = ("title", "source", "simulated", "ethics")
 MEASURE_KEYS = (
     "instrument", "label", "column", "items", "reverse", "min_answered", "range", "score", "higher_is_worse",
-    "collected", "recall_days", "centred", "rater", "shared_items", "missing",
+    "collected", "recall_days", "centred", "rater", "shared_items", "missing", "answers",
 )  # fmt: skip
 PLAN_KEYS = ("primary", "sesoi", "hypotheses")
 REPORT_KEYS = ("min_cell", "max_gap_days")
@@ -372,6 +373,7 @@ def _measure(keys: Keys, name: str, raters: Raters | None, own: dict[str, Instru
             "rater": _rater(keys, name, raters),
             "shared_items": keys.flag((*path, "shared_items"), None),
             "missing": _missing_codes(keys, (*path, "missing")),
+            "answers": read_answers(keys, (*path, "answers")),
         },
         own,
     )

@@ -57,6 +57,8 @@ class Measure:
         Whether the study file says that other raters rate the same items; None: it says nothing.
     missing : tuple of (float or str)
         Codes for a missing value in its columns only, beside the study's.
+    answers : tuple of (str, float)
+        Words its columns hold in place of numbers, each with its number.
     own : Instrument or None
         Its instrument, where the study file describes it.
     """
@@ -83,6 +85,7 @@ class Measure:
     rater: str | None = None
     shared_items: bool | None = None
     missing: tuple[float | str, ...] = ()
+    answers: tuple[tuple[str, float], ...] = ()
     own: Instrument | None = None
 
     @property
@@ -158,6 +161,7 @@ def build_measure(
         rater=stated["rater"],
         shared_items=stated["shared_items"],
         missing=stated.get("missing") or (),
+        answers=stated.get("answers") or (),
         own=known if known is not None and known.name in (own or {}) else None,
     )
     notes = []
@@ -193,6 +197,7 @@ def subscale_measure(measure: Measure, subscale: str, items: tuple[str, ...]) ->
         rater=measure.rater,
         shared_items=measure.shared_items,
         missing=measure.missing,
+        answers=measure.answers,
         own=measure.own,
     )
 

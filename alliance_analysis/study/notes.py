@@ -10,7 +10,7 @@ from typing import Literal
 
 from alliance_analysis.study.problems import count
 
-Cause = Literal["code", "comma", "date", "slash", "rater"]
+Cause = Literal["answer", "code", "comma", "date", "slash", "rater"]
 _MAX_NAMES = 5
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 
@@ -21,9 +21,9 @@ class Remark:
 
     Attributes
     ----------
-    cause : {"code", "comma", "date", "slash", "rater"}
-        A code for missing, a decimal comma, a date written day.month.year or with slashes, a value in the row of
-        another rater.
+    cause : {"answer", "code", "comma", "date", "slash", "rater"}
+        An answer in words, a code for missing, a decimal comma, a date written day.month.year or with slashes, a value
+        in the row of another rater.
     number : int
         Cells.
     codes : tuple of str
@@ -40,6 +40,8 @@ class Remark:
     codes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.cause == "answer":
+            return f"{count(self.number, 'answer')} in words read as numbers"
         if self.cause == "comma":
             return f"{count(self.number, 'decimal comma')} read as decimal points"
         if self.cause == "date":

@@ -11,6 +11,7 @@ Scalar = str | float
 Value = Scalar | Sequence[Scalar]
 
 _PLAIN = re.compile(r"[^\W\d][\w.-]*(?: [\w.]+)*")
+_WHOLE = re.compile(r"-?[0-9]+")
 _TAKEN = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
 
 
@@ -32,7 +33,7 @@ def snippet(path: KeyPath, value: Value, comment: str = "") -> str:
       symptoms:
         missing: [99, k.A.]  # per measure
     """
-    lines = [f"{'  ' * depth}{_scalar(key)}:" for depth, key in enumerate(path)]
+    lines = [f"{'  ' * depth}{key if _WHOLE.fullmatch(key) else _scalar(key)}:" for depth, key in enumerate(path)]
     lines[-1] += f" {_value(value)}{f'  # {comment}' if comment else ''}"
     return "\n".join(lines)
 

@@ -181,9 +181,8 @@ def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
         if name not in part.frame:
             cells = part.table.frame[column]
             own = cells if part.raters is None else cells.where(part.raters == measure.rater)
-            read = read_numbers(
-                own, part.rows, (*definition.missing, *measure.missing), decimal_comma=part.table.decimal_comma
-            )
+            missing, comma = (*definition.missing, *measure.missing), part.table.decimal_comma
+            read = read_numbers(own, part.rows, missing, dict(measure.answers), decimal_comma=comma)
             _keep(part, name, column, read)
         if complaint := range_complaint(part.frame[name].to_numpy(), part.rows, low, high):
             part.wrong(name, complaint)

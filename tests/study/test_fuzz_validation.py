@@ -85,6 +85,7 @@ measure = st.fixed_dictionaries(
         "higher_is_worse": st.booleans() | anything,
         "collected": st.sampled_from(["before", "after"]) | anything,
         "missing": st.lists(st.sampled_from([99, -9, "k.A."])) | anything,
+        "answers": st.dictionaries(st.integers(-2, 5) | scalars, st.text(max_size=4) | anything, max_size=4) | anything,
         "centred": st.booleans(),
         "rater": st.sampled_from(["client", "therapist"]),
         "min_answered": st.floats(0, 2),

@@ -9,6 +9,7 @@ import numpy as np
 
 from alliance_analysis.study.battery import Battery, batteries
 from alliance_analysis.study.definition import Definition
+from alliance_analysis.study.fixes.answers import answers_fix, are_words
 from alliance_analysis.study.fixes.codes import code_fix, missing_codes, scale_fix
 from alliance_analysis.study.fixes.keys import key_fix
 from alliance_analysis.study.fixes.repeats import repeat_fix
@@ -20,6 +21,7 @@ from alliance_analysis.study.tidy import Part, range_complaint
 from alliance_analysis.study.vocabulary import SESSION
 
 _OUTSIDE = (" value outside ", " values outside ")
+_NOTHING_LEFT = "values are missing; a measure has to vary"
 _NO_NUMBERS = (" is not a number (row ", " cells are not numbers; ")
 
 
@@ -46,6 +48,8 @@ def add_fixes(problems: Sequence[Problem], definition: Definition, parts: Sequen
     left = list(problems)
     for battery, own in zip(found_in, codes, strict=True):
         told, left = _told_of(battery, left)
+        if are_words(battery):  # that no number is left follows from it
+            left = [one for one in left if not (one.place == battery.measure.name and _NOTHING_LEFT in one.text)]
         found += [_with_cells_fix(one, battery, own, definition, everywhere) for one in _merged(told, battery)]
     return found + [_with_fix(one, definition, parts) for one in left]
 
@@ -64,7 +68,13 @@ def _told_of(battery: Battery, problems: Sequence[Problem]) -> tuple[list[Proble
 
 
 def _merged(told: list[Problem], battery: Battery) -> list[Problem]:
-    """Return one problem for values outside the scale in several columns of one battery."""
+    """Return one problem for values outside the scale, and one for words, in several columns of one battery."""
+    words = [one for one in told if any(mark in one.text for mark in _NO_NUMBERS)]
+    if words and are_words(battery):
+        text, fix = answers_fix(battery)
+        places = [column for column in battery.columns if any(one.place == column for one in words)]
+        where = name_columns(places) if places else words[0].place
+        told = [replace(words[0], place=where, text=text, fix=fix), *(one for one in told if one not in words)]
     outside = [one for one in told if any(mark in one.text for mark in _OUTSIDE)]
     # rows that were ratings have become sessions, whose numbers are those of the first rating only
     if len(outside) < 2 or battery.limits is None or len(battery.part.rows) != len(battery.part.table.rows):
@@ -83,7 +93,9 @@ def _with_cells_fix(
         text, fix = scale_fix(battery)
         if fix:
             return replace(problem, text=f"{problem.text.partition('. ')[0]}. {text}Correct what is wrong.", fix=fix)
-    return replace(problem, fix=code_fix(battery, codes, definition, everywhere)) if codes else problem
+    if problem.fix or not codes:
+        return problem
+    return replace(problem, fix=code_fix(battery, codes, definition, everywhere))
 
 
 def _with_fix(problem: Problem, definition: Definition, parts: Sequence[Part]) -> Problem:

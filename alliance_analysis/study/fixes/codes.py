@@ -10,6 +10,7 @@ import pandas as pd
 
 from alliance_analysis.study.battery import Battery
 from alliance_analysis.study.definition import Definition
+from alliance_analysis.study.fixes.answers import are_words
 from alliance_analysis.study.measure import Measure
 from alliance_analysis.study.problems import show
 from alliance_analysis.study.snippet import Scalar, snippet
@@ -27,7 +28,7 @@ NO_ANSWER = {
 
 def missing_codes(battery: Battery) -> list[Scalar]:
     """Return the values and words of a measure that seem to mean that there is no answer."""
-    return [*_numbers(battery), *_words(battery)]
+    return [*_numbers(battery), *([] if are_words(battery) else _words(battery))]
 
 
 def _numbers(battery: Battery) -> list[Scalar]:
