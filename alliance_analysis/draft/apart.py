@@ -8,18 +8,20 @@ from dataclasses import replace
 
 from alliance_analysis.draft.blocks import Block
 from alliance_analysis.draft.content import Content, content_of
-from alliance_analysis.draft.profile import describe_table
+from alliance_analysis.draft.guess import Ask
 from alliance_analysis.draft.stack import Stack
 from alliance_analysis.draft.words import fold
 
 
-def keep_apart(contents: Sequence[Content]) -> list[Content]:
+def keep_apart(contents: Sequence[Content], ask: Ask) -> list[Content]:
     """Put the name of its file before the columns of a table that clash with those of another table of sessions.
 
     Parameters
     ----------
     contents : sequence of Content
         Tables with sessions.
+    ask : callable
+        Puts a question to the user.
     """
     prefixes: dict[str, Content] = {}
     for one in contents:
@@ -28,7 +30,7 @@ def keep_apart(contents: Sequence[Content]) -> list[Content]:
             while prefix in prefixes:
                 prefix, number = f"{_plain(one.source.title)}{number}_", number + 1
             prefixes[prefix] = one
-    renamed = {id(one): _with_prefix(one, prefix) for prefix, one in prefixes.items()}
+    renamed = {id(one): _with_prefix(one, prefix, ask) for prefix, one in prefixes.items()}
     return [renamed.get(id(one), one) for one in contents]
 
 
@@ -52,7 +54,7 @@ def _plain(title: str) -> str:
     return f"{plain or 'file'}_"
 
 
-def _with_prefix(content: Content, prefix: str) -> Content:
+def _with_prefix(content: Content, prefix: str, ask: Ask) -> Content:
     """Return a table as the loader reads it with a prefix: keys keep their names."""
     source = content.source
     own = {str(guess.value) for guess in source.roles.columns.values()}
@@ -63,7 +65,8 @@ def _with_prefix(content: Content, prefix: str) -> Content:
         labels={names.get(name, name): label for name, label in source.table.labels.items()},
         value_labels={names.get(name, name): labels for name, labels in source.table.value_labels.items()},
     )
-    whole = replace(source, table=table, profiles=describe_table(table))
+    profiles = tuple(replace(one, name=names.get(one.name, one.name)) for one in source.profiles)
+    whole = replace(source, table=table, profiles=profiles)
     said = (*source.notes, "other files have columns of the same names: its own are read with a prefix")
     pieces = tuple(replace(one, source=replace(one.source, prefix=prefix, notes=said)) for one in content.pieces)
-    return content_of(Stack(whole, pieces))
+    return content_of(Stack(whole, pieces), ask)

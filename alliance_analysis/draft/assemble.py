@@ -122,8 +122,8 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     """
     sources = [_with_client(source, sources, ask) for source in sources]
     stacks, stacking = stack(sources)
-    contents = [content_of(one) for one in stacks]
-    timed = keep_apart([one for one in contents if one.has_sessions])
+    contents = [content_of(one, ask) for one in stacks]
+    timed = keep_apart([one for one in contents if one.has_sessions], ask)
     untimed = [one for one in contents if not one.has_sessions]
     if not timed:
         best = max(untimed, key=lambda one: len(one.blocks))

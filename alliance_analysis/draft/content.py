@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alliance_analysis.draft.answers import with_numbers
 from alliance_analysis.draft.blocks import Block, Setting, find_blocks
+from alliance_analysis.draft.guess import Ask
 from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.siblings import order_siblings
 from alliance_analysis.draft.stack import Piece, Stack
@@ -39,9 +41,17 @@ class Content:
         return (CLIENT in roles.columns and not roles.one_row_per_client) or any(one.sessions for one in self.blocks)
 
 
-def content_of(stack: Stack) -> Content:
-    """Put the columns of a table together."""
-    source = stack.whole
+def content_of(stack: Stack, ask: Ask) -> Content:
+    """Put the columns of a table together.
+
+    Parameters
+    ----------
+    stack : Stack
+        The table.
+    ask : callable
+        Puts a question to the user.
+    """
+    source = with_numbers(stack.whole, ask)
     taken = {str(guess.value) for guess in source.roles.columns.values()}
     free = [one for one in source.profiles if one.name not in taken and not one.dates and not one.row_number]
     found = find_blocks(free, Setting(source.roles.one_row_per_client, source.title))

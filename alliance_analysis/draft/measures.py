@@ -54,6 +54,8 @@ class DraftMeasure:
         What may stand there instead.
     active : bool
         False: written as a comment, because the files do not say enough.
+    waits : str
+        What has to be known before a measure of a known questionnaire can be used; "" for all others.
     """
 
     name: str
@@ -62,6 +64,7 @@ class DraftMeasure:
     doubts: tuple[str, ...] = ()
     instead: tuple[str, ...] = field(default=())
     active: bool = True
+    waits: str = ""
 
 
 def find_candidates(
@@ -277,6 +280,9 @@ def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> Dr
     else:
         keys["label"] = _label(one)
     keys |= {"items": list(block.columns)} if block.items else {"column": block.columns[0]}
+    answers, open_words, worded = _in_words(block)
+    if answers:
+        keys["answers"] = answers
     if isinstance(scale.limits, tuple):
         keys["range"] = [_plain(limit) for limit in scale.limits]
     elif scale.limits == "none":
@@ -298,9 +304,26 @@ def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> Dr
         keys["missing"] = [_plain(code) for code in scale.missing]
     if one.by_rows and one.construct != "alliance" and one.rater not in (None, "client"):
         keys["rater"] = one.rater
-    said = tuple(text for text in (block.doubt, *scale.doubts, *one.doubts, *doubts, *more) if text)
+    said = tuple(text for text in (block.doubt, *scale.doubts, *one.doubts, *doubts, *more, worded) if text)
     evidence = "; ".join(text for text in (block.evidence, scale.evidence) if text)
-    return DraftMeasure(name, keys, evidence, said, scale.instead)
+    return DraftMeasure(name, keys, evidence, said, scale.instead, active=not open_words, waits=open_words)
+
+
+def _in_words(block: Block) -> tuple[dict[int, str | list[str]], str, str]:
+    """Return number -> word of answers in words, what is open about them, and what is doubtful."""
+    held = list(dict.fromkeys(one.answers for one in block.profiles if one.answers))
+    if not held:
+        return {}, "", ""
+    found: dict[int, list[str]] = {}
+    for word, number in dict.fromkeys(pair for one in held for pair in one.numbers):
+        if word != str(number):
+            found.setdefault(number, []).append(word)
+    written = {number: words[0] if len(words) == 1 else words for number, words in sorted(found.items())}
+    if any(one.how == "open" for one in held):
+        return written, "its answers are words, and nothing says which number each stands for: put them right", ""
+    shown = ", ".join(word for words in (found[number] for number in sorted(found)) for word in words)
+    ordered = any(one.how == "order" for one in held)
+    return written, "", f"its answers are words, put in the order of everyday language: {shown}" if ordered else ""
 
 
 def _label(one: Candidate) -> str:

@@ -22,6 +22,22 @@ _MOSTLY = 0.9
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Words of answers with their numbers.
+
+    Attributes
+    ----------
+    numbers : tuple of (str, int)
+        Each word with its number, from the lowest.
+    how : str
+        "said" by the words themselves, "order" of everyday language, "told" by the user, "open": nobody knows.
+    """
+
+    numbers: tuple[tuple[str, int], ...]
+    how: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """One column, described.
 
@@ -47,6 +63,8 @@ class Profile:
         Every filled cell is a date.
     strays : int
         Cells of a numeric column that are words.
+    answers : Answers or None
+        Words of the file for which the numbers stand.
     """
 
     name: str
@@ -61,6 +79,7 @@ class Profile:
     numeric: bool
     dates: bool
     strays: int = 0
+    answers: Answers | None = None
 
     @property
     def row_number(self) -> bool:

@@ -242,4 +242,42 @@ SYMPTOM_WORDS = word_set(
 ALLIANCE_WORDS = word_set(
     "alliance allianz alianza workingalliance therapeuticalliance arbeitsbundnis 治疗联盟 التحالف"
 )
+
+
+def _order(*ranks: str) -> dict[str, int]:
+    return {word: rank for rank, words in enumerate(ranks) for word in words.split("|")}
+
+
+ANSWER_ORDERS = (
+    _order(
+        "never|nie|niemals|jamais|nunca",
+        "almost never|hardly ever|very rarely|fast nie|sehr selten|casi nunca|presque jamais",
+        "rarely|seldom|selten|rarement|raramente|rara vez",
+        "occasionally|gelegentlich|ocasionalmente|occasionnellement",
+        "sometimes|manchmal|ab und zu|parfois|a veces|algunas veces|soms",
+        "fairly often|ziemlich oft|assez souvent|bastante a menudo",
+        "often|frequently|oft|haufig|souvent|a menudo|frecuentemente|vaak",
+        "very often|very frequently|sehr oft|sehr haufig|tres souvent|muy a menudo",
+        "almost always|usually|mostly|fast immer|meistens|meist|presque toujours|casi siempre",
+        "always|immer|toujours|siempre|altijd",
+    ),
+    _order(
+        "not at all|gar nicht|uberhaupt nicht|pas du tout|nada|helemaal niet",
+        "a little|a little bit|slightly|ein wenig|ein bisschen|wenig|un peu|un poco|een beetje",
+        "somewhat|moderately|mittelmassig|massig|moderement|moderadamente",
+        "quite a bit|considerably|ziemlich|bastante",
+        "very much|a lot|stark|sehr|beaucoup|mucho",
+        "extremely|sehr stark|ausserst|extremement|extremadamente",
+    ),
+    _order(
+        "strongly disagree|stimme gar nicht zu|stimme uberhaupt nicht zu|trifft gar nicht zu|trifft uberhaupt nicht zu",
+        "disagree|stimme nicht zu|trifft nicht zu",
+        "slightly disagree|somewhat disagree|stimme eher nicht zu|trifft eher nicht zu",
+        "neutral|neither agree nor disagree|neither|teils teils|weder noch",
+        "slightly agree|somewhat agree|stimme eher zu|trifft eher zu",
+        "agree|stimme zu|trifft zu",
+        "strongly agree|stimme voll zu|stimme voll und ganz zu|trifft voll zu|trifft voll und ganz zu",
+    ),
+)
+"""How often, how much, how far one agrees: words of everyday language, folded, with their ranks."""
 LAST_WORDS = word_set("last letzte letzter")

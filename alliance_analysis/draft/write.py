@@ -78,10 +78,10 @@ def doubts(draft: Draft) -> list[str]:
             found.append(f"{key}: {guess.doubt}")
     by_text: dict[str, list[str]] = {}
     for one in draft.measures:
-        for text in one.doubts if one.active else ():
+        for text in (*one.doubts, *filter(None, [one.waits])) if one.active or one.waits else ():
             by_text.setdefault(text, []).append(one.name)
     found += [f"{names(measures)}: {text}" for text, measures in by_text.items()]
-    if not any(one.active for one in draft.measures):
+    if not any(one.active or one.waits for one in draft.measures):
         found.append(f"measures: {_NO_MEASURE}")
     found += [note.removeprefix(DOUBT) for note in draft.notes if note.startswith(DOUBT)]
     return found
@@ -193,18 +193,22 @@ def _measures(draft: Draft) -> Iterator[str]:
             "collected: before or after the session is the field's habit (alliance after, symptoms before), not "
             "seen in the files. It decides which lag a model takes: correct it where your clinic does otherwise."
         )
-    active = [one for one in draft.measures if one.active]
-    if not active:
+    shown = [one for one in draft.measures if one.active or one.waits]
+    if not shown:
         yield from comment(DOUBT + _NO_MEASURE)
     yield "measures:"
-    for one in active:
+    for one in shown:
         yield from comment(one.evidence, "  ")
         for doubt in one.doubts:
             yield from comment(DOUBT + doubt, "  ")
         for other in one.instead:
             yield from comment(f"or  {other}", "  ")
-        yield from _measure(one.name, one.keys)
-    others = [one for one in draft.measures if not one.active]
+        if one.waits:
+            yield from comment(f"{DOUBT}{one.waits}, then take the # away", "  ")
+            yield from (f"  # {line[2:]}" for line in _measure(one.name, one.keys))
+        else:
+            yield from _measure(one.name, one.keys)
+    others = [one for one in draft.measures if one not in shown]
     if others:
         yield from comment(
             "Nothing says what the next columns measure. To use one, take its # away, write its range, and add "

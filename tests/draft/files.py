@@ -364,3 +364,18 @@ def files_with_a_score_each(folder):
         text(folder, "WAI-SR.csv", keys.assign(score=wai("{}").mean(axis=1).round(2))),
         text(folder, "OQ45.csv", keys.assign(score=phq("{}", 45, 0, 4).sum(axis=1))),
     ]
+
+
+def answers_in_words(folder):
+    """A survey tool's export with the text of each choice: adverbs, words with their numbers, words of another kind."""
+    often = dict(zip(range(1, 6), ("Seldom", "Sometimes", "Fairly Often", "Very Often", "Always"), strict=True))
+    said = dict(enumerate(("0 - Not at all", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10 - Fully")))
+    days = dict(enumerate(("no day", "some days", "most days", "every day")))
+    frame = C[KEYS].join(
+        [
+            wai("WAI_SR_c_{}").replace(often),
+            battery(C, "alliance", "SRS_{}", 4, 0, 10, 6).replace(said),
+            phq("PHQ9_{}").replace(days),
+        ]
+    )
+    return [text(folder, "choices.csv", frame)]

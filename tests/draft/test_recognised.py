@@ -67,6 +67,11 @@ KNOWN = {
         PHQ,
         ["'ExternalReference'"],
     ),
+    "answers_in_words": (
+        ALL,
+        {**WAI, "srs_client": "SRS"},
+        ["everyday language: Seldom, Sometimes, Fairly Often", "symptoms: its answers are words, and nothing says"],
+    ),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
@@ -186,6 +191,30 @@ def test_columns_with_names_of_their_own_are_the_items_or_the_parts_of_a_whole(t
     assert "ORS Total: left out, because its items are scored; `column:` would take it as it is" in draft.draft.notes
     draft, checked = drafted("a_total_and_its_parts", tmp_path)
     assert "OQ SD, OQ IR, OQ SR: parts of OQ-45, of which OQ Total is the whole; not used" in draft.draft.notes
+
+
+def test_answers_in_words_give_the_scores_of_their_numbers(tmp_path):
+    draft, checked = drafted("answers_in_words", tmp_path)
+    order = checked.sessions[["client", "session"]].astype(int).to_numpy().tolist()
+    assert order == files.C.sort_values(["client", "session"])[["client", "session"]].to_numpy().tolist()
+    plain = files.C[["client", "session"]].join([files.wai("{}").mean(axis=1).rename("wai")])
+    plain = plain.sort_values(["client", "session"], ignore_index=True)
+    assert np.allclose(checked.sessions["alliance_client"], plain["wai"])
+    measures = {one.name: one for one in draft.draft.measures}
+    assert measures["srs_client"].keys["answers"] == {0: "0 - Not at all", 10: "10 - Fully"}
+    assert "  # symptoms:" in (tmp_path / "study.yml").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_order_of_words_is_asked_for_and_then_no_doubt(tmp_path):
+    right = ["no day", "some days", "most days", "every day"]
+
+    def ask(question):
+        return next(word for word in right if word in question.choices) if "hold words" in question.text else None
+
+    draft = draft_study(files.answers_in_words(tmp_path), tmp_path, ask)
+    (symptoms,) = [one for one in draft.draft.measures if one.name == "symptoms"]
+    assert symptoms.active and symptoms.keys["answers"] == dict(enumerate(right))
+    assert not any("symptoms" in doubt for doubt in draft.doubts)
 
 
 def test_an_answer_takes_a_doubt_away(tmp_path):
