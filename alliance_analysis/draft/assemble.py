@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.draft.aliases import find_in_text
 from alliance_analysis.draft.apart import keep_apart
 from alliance_analysis.draft.blocks import Block
 from alliance_analysis.draft.content import Content, content_of
@@ -165,6 +166,8 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
         return source
     shared = [guess for other in sources if other is not source if (guess := _shared_ids(source, other))]
     taken = {guess.value for guess in source.roles.columns.values()}
+    if turned := _turned(source):
+        return replace(source, roles=replace(source.roles, notes=(*source.roles.notes, turned)))
     ids = [one for one in source.profiles if one.name not in taken | _batteries(source) and _could_be_id(one)]
     guess = shared[0] if shared else None if ids else _row_ids(source)
     if guess is None and ids:
@@ -189,6 +192,18 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
         one_row_per_client=bool(filled.is_unique),
     )  # fmt: skip
     return replace(source, roles=roles)
+
+
+def _turned(source: Source) -> str:
+    """Return what to say of a table whose rows are items, as the words of one column name them; "" for others."""
+    for one in source.profiles:
+        named = [value for value in one.values if find_in_text(value)]
+        if one.words and one.distinct == one.filled and len(named) > _OVERLAP * len(one.values):
+            text = (
+                f"DOUBT: the rows of {source.called} seem to be items, by the words of {one.name!r}: turn the table so "
+            )
+            return text + "that each row is a session or a client, and each column an item"
+    return ""
 
 
 def _batteries(source: Source) -> set[str]:

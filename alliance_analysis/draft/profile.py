@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.draft.words import ROW_NUMBERS, tokens
-from alliance_analysis.study.cells import texts
+from alliance_analysis.study.cells import is_date, texts
 from alliance_analysis.study.readers import Table
 
 SEEN_ROWS = 50_000
 """Rows that decide what kind of values a column has; ids are counted over all rows."""
 _KEPT = 200
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4}([T ].*)?")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _MOSTLY = 0.9
 
@@ -119,7 +118,7 @@ def describe_column(
     order = sorted(filled_values, key=lambda position: -counts[position])
     numbers, weights, strays = _numbers([(str(found[position]), int(counts[position])) for position in filled_values])
     numeric = filled > 0 and weights.sum() >= _MOSTLY * filled
-    dates = not numeric and filled > 0 and all(_DATE.fullmatch(str(found[position])) for position in order[:_KEPT])
+    dates = not numeric and filled > 0 and all(is_date(str(found[position])) for position in order[:_KEPT])
     return Profile(
         name,
         " ".join(label.split()),

@@ -11,7 +11,7 @@ import pandas as pd
 from alliance_analysis.draft.guess import Guess, span
 from alliance_analysis.draft.names import find_patterns, read_words
 from alliance_analysis.draft.profile import Profile
-from alliance_analysis.draft.values import map_phases, map_raters, map_sessions, map_statuses
+from alliance_analysis.draft.values import flag_of, map_phases, map_raters, map_sessions, map_statuses
 from alliance_analysis.draft.words import (
     END_WORDS,
     EPISODE,
@@ -44,6 +44,8 @@ _MOST_SESSIONS = 400
 _FEW = 8
 _NEARLY = 0.97
 _SHORT_LABEL = 10
+_FEW_WORDS = 3
+_SERIAL_DAYS = (29_221, 73_050)
 COUPLE = ("client", "therapist")
 """What two persons who rate each other are called in a study file, couples included."""
 
@@ -104,7 +106,7 @@ def name_rating(role: str, name: str) -> int:
         return 3
     if joined in weak or (own and all(word in weak for word in own)):
         return 2
-    return 1 if any(word in weak for word in words) and len(words) <= 2 else 0
+    return 1 if any(word in weak for word in words) and len(words) <= _FEW_WORDS else 0
 
 
 def _label_rating(role: str, one: Profile) -> int:
@@ -283,7 +285,7 @@ def _session(search: _Search, client: str | None) -> None:
 
 
 def _unnamed_sessions(search: _Search, client: str) -> list[tuple[bool, float, int, Profile, dict[str, list[str]]]]:
-    """Find a column of numbers that starts at 0 or 1 and counts up in each client."""
+    """Find a column of numbers that counts up in each client and starts at 0 or 1 in most."""
     found: list[tuple[bool, float, int, Profile, dict[str, list[str]]]] = []
     taken = {guess.value for guess in search.found.values()}
     clients = search.codes(client)
@@ -294,8 +296,10 @@ def _unnamed_sessions(search: _Search, client: str) -> list[tuple[bool, float, i
             continue
         numbers = pd.to_numeric(search.frame[one.name], errors="coerce")
         steps = numbers.groupby(clients).diff().dropna()
+        starts = numbers[clients >= 0].groupby(clients[clients >= 0]).min()
         if (
             len(steps)
+            and float((starts <= 1).mean()) > 0.5
             and float((steps > 0).mean()) > _NEARLY
             and (_uniqueness(search, client, one.name) or 0) > _NEARLY
         ):
@@ -375,6 +379,7 @@ def _dates(search: _Search, client: str | None) -> None:
             continue
         usable.append(one)
     if not usable:
+        _unread_dates(search)
         return
     varying = [one for one in usable if client is None or not search.constant_within(one.name, client)]
     one = max(varying or usable, key=lambda found: name_rating(DATE, found.name))
@@ -383,6 +388,21 @@ def _dates(search: _Search, client: str | None) -> None:
     if not varying and len(usable) and client and search.distinct(client) < len(search.frame):
         return  # the same date in all rows of a client is no date of a session
     search.found[DATE] = Guess(one.name, "all its cells are dates", doubt, tuple(f"date: {name}" for name in others))
+
+
+def _unread_dates(search: _Search) -> None:
+    """Say of a column whose name says dates why none were read."""
+    taken = {guess.value for guess in search.found.values()}
+    for one in search.profiles.values():
+        if one.dates or one.name in taken | search.scores or name_rating(DATE, one.name) < 4:
+            continue
+        if one.whole and one.low >= _SERIAL_DAYS[0] and one.high <= _SERIAL_DAYS[1]:
+            why = "numbers, as spreadsheets count days: give the column the format of a date and save the file again"
+        elif one.words:
+            why = "cells that are not read as dates: write all of them as 2024-03-31 or 31.03.2024"
+        else:
+            continue
+        search.notes.append(f"DOUBT: {one.name}: its name says dates, but it holds {why}")
 
 
 def _client_level(search: _Search, client: str | None) -> None:
@@ -403,7 +423,7 @@ def _client_level(search: _Search, client: str | None) -> None:
             continue
         if mapped and (one in rated or {"dropout", "completed"} <= set(mapped)):
             doubt = ""
-            if one.numeric and not one.value_labels:
+            if not one.value_labels and all(map(flag_of, one.values)):
                 read = " and ".join(f"{word} for {status}" for status, words in mapped.items() for word in words)
                 doubt = f"{read}: taken from the name; clients still in treatment need a word of their own"
             shown = "; ".join(f"{status} = {', '.join(words)}" for status, words in mapped.items())

@@ -107,7 +107,7 @@ def _settle(group: list[Source]) -> tuple[list[Stack], list[str]]:
     if all(raters) and len(set(raters)) == len(group):
         return [Stack(one, (Piece(one, rater=rater),)) for one, rater in zip(group, raters, strict=True)], []
     if all(SESSION in one.roles.columns or DATE in one.roles.columns for one in group):
-        return _below(group)
+        return _below(group) if any(CLIENT in one.roles.columns for one in group) else _one_each(group)
     numbers = _sessions_of_titles(group)
     placed = [one for one, number in zip(group, numbers, strict=True) if number is not None]
     if len(placed) < 2:
@@ -116,6 +116,17 @@ def _settle(group: list[Source]) -> tuple[list[Stack], list[str]]:
     pieces = tuple(Piece(one, session=number) for one, number in zip(group, numbers, strict=True) if number is not None)
     aside = [_set_aside(one, placed[0]) for one in group if one not in placed]
     return [Stack(_together(pieces), pieces)], aside
+
+
+def _one_each(group: list[Source]) -> tuple[list[Stack], list[str]]:
+    """Take the first of files that number sessions and name no clients: each seems to hold one client."""
+    first, *others = group
+    text = (
+        f"DOUBT: {first.called} and {count(len(others), 'other')} have the same columns and none that says whose rows "
+    )
+    text += "they are: one for each client, as it seems. Only the first is used here; put all below each other in one "
+    text += f"table with a column `{CLIENT}`, and draft that"
+    return [Stack(first, (Piece(first),))], [text]
 
 
 def _rater_of_title(source: Source) -> str | None:

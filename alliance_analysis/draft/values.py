@@ -10,12 +10,14 @@ from alliance_analysis.draft.words import (
     CLEAR_RATERS,
     FOLLOW_UP,
     INTAKE,
+    NO,
     PHASE_WORDS,
     POST,
     RATER_WORDS,
     SESSION_MARKS,
     STATUS_WORDS,
     TREATMENT,
+    YES,
     fold,
     tokens,
 )
@@ -68,13 +70,13 @@ def _phase_of(text: str) -> str | None:
 
 
 def map_statuses(one: Profile) -> dict[str, list[str]]:
-    """Return status -> words of the column; 0 and 1 are read where the name says drop-out or completer."""
+    """Return status -> words of the column; 0 and 1, no and yes are read where the name says drop-out or completer."""
     found: dict[str, list[str]] = {}
     for value in one.values:
         status = _status_of(_word_of(one, value))
         if status:
             found.setdefault(status, []).append(value)
-    flags = {number: value for value in one.values if (number := value.removesuffix(".0")) in ("0", "1")}
+    flags = {flag: value for value in one.values if (flag := flag_of(value))}
     if found or len(flags) < len(one.values):
         return found if len(found) >= 2 or _is_named(found, one) else {}
     words = set(tokens(one.name))
@@ -82,6 +84,12 @@ def map_statuses(one: Profile) -> dict[str, list[str]]:
     if not words & (_DROPOUT_NAMES | STATUS_WORDS["completed"]):
         return {}
     return {status: [flags[number]] for status, number in ((no, "0"), (yes, "1")) if number in flags}
+
+
+def flag_of(value: str) -> str:
+    """Return "0" or "1" for a cell that says no or yes, "" for any other."""
+    word = fold(value).removesuffix(".0")
+    return word if word in ("0", "1") else "1" if word in YES else "0" if word in NO else ""
 
 
 def _is_named(found: dict[str, list[str]], one: Profile) -> bool:

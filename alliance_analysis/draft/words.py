@@ -72,7 +72,7 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "patientennr clientnummer clientnumber patientnumber externaldatareference 患者 来访者 المريض العميل"
         ),
         word_set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo "
-            "externalreference"),
+            "externalreference ref reference serial pseudo"),
     ),
     THERAPIST: (
         word_set(
@@ -207,6 +207,7 @@ STATUS_WORDS: dict[str, frozenset[str]] = {
     "referred": word_set("referred transferred uberwiesen verlegt referral transfer weitervermittelt"),
     "ongoing": word_set("ongoing laufend active aktiv current lauft running open offen continuing still andauernd"),
 }
+YES, NO = word_set("yes ja si oui true wahr y j"), word_set("no nein non false falsch n nee")
 
 SESSION_MARKS = word_set(
     "s ses sess session sitz sitzung t tp time timepoint visit v w wk week woche m mzp wave welle occ occasion zp "

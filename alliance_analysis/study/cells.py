@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,9 +24,11 @@ _LARGEST_WHOLE = 1_000_000
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?"
 _COMMA = r"[+-]?(\d+,\d*|,\d+)"
 _INFINITE = r"(?i)[+-]?(inf|infinity|∞)"
-_ISO_DATE = r"(\d{4}-\d{2}-\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
-_GERMAN_DATE = r"\d{1,2}\.\d{1,2}\.\d{4}"
-_SLASH_DATE = r"^(\d{1,2})/(\d{1,2})/(\d{4})(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?)?$"
+_ZONE = r"(?: ?(?:Z|UTC|GMT)?(?:[+-]\d{1,2}(?::?\d{2})?)?)?"
+_TIME = rf"(?:[T ]\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?: ?[AaPp][Mm])?{_ZONE})?"
+_YEAR_FIRST = rf"^(\d{{4}})(?P<mark>[-/])(\d{{1,2}})(?P=mark)(\d{{1,2}}){_TIME}$"
+_GERMAN_DATE = rf"^(\d{{1,2}}\.\d{{1,2}}\.\d{{4}}){_TIME}$"
+_SLASH_DATE = rf"^(\d{{1,2}})/(\d{{1,2}})/(\d{{4}}){_TIME}$"
 _REWRITE = "Write the dates as 2024-03-31."
 _FEW = 1000
 _MOST_SHOWN = 10_000
@@ -113,6 +116,17 @@ def _text(cell: Any) -> str:
     if isinstance(cell, datetime | date):
         return cell.isoformat()
     return str(cell).strip()
+
+
+def is_date(text: str) -> bool:
+    """Return whether a cell is written in one of the ways in which dates are read.
+
+    Examples
+    --------
+    >>> is_date("31.03.2024 14:05"), is_date("2024/03/31 2:05:00 PM GMT+2"), is_date("31.03.24")
+    (True, True, False)
+    """
+    return any(re.match(form, text) for form in (_YEAR_FIRST, _GERMAN_DATE, _SLASH_DATE))
 
 
 def read_ids(column: pd.Series, rows: np.ndarray) -> Column:
@@ -265,19 +279,22 @@ def read_words(
 
 
 def read_dates(column: pd.Series, rows: np.ndarray) -> Column:
-    """Read days: 2024-03-31, with or without a time, 31.03.2024, or with slashes where the column shows the order.
+    """Read days: 2024-03-31, 2024/03/31, 31.03.2024, or 31/03/2024 where the column shows the order; a time may follow.
 
     With slashes the whole column decides: 25/03/2024 can only be day first, 03/25/2024 only month first. A column in
     which no date shows it is reported, because guessing would move sessions by months.
     """
     each = distinct(column)
     written = each.texts
-    iso = written.str.fullmatch(_ISO_DATE)
-    german = written.str.fullmatch(_GERMAN_DATE)
+    parts = written.str.extract(_YEAR_FIRST)
+    iso = parts[0].notna()
+    points = written.str.extract(_GERMAN_DATE)[0]
+    german = points.notna()
     slashes = written.str.extract(_SLASH_DATE)
     values = pd.Series(pd.NaT, index=written.index, dtype="datetime64[us]")
-    values[iso] = pd.to_datetime(written[iso].str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
-    values[german] = pd.to_datetime(written[german], format="%d.%m.%Y", errors="coerce")
+    year_first = parts[0].str.cat([parts[2], parts[3]], sep="-")
+    values[iso] = pd.to_datetime(year_first[iso], format="%Y-%m-%d", errors="coerce")
+    values[german] = pd.to_datetime(points[german], format="%d.%m.%Y", errors="coerce")
     slashed = slashes[0].notna()
     order = _slash_order(slashes[slashed])
     if order in ("%d/%m/%Y", "%m/%d/%Y"):

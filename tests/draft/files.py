@@ -379,3 +379,37 @@ def answers_in_words(folder):
         ]
     )
     return [text(folder, "choices.csv", frame)]
+
+
+def google_form(folder):
+    """Questions are the names, and the time of day stands in words of its own."""
+    stamp = C["date"].dt.strftime("%Y/%m/%d") + " 10:30:00 AM GMT+2"
+    frame = pd.DataFrame({"Timestamp": stamp, "Your personal code": "AB" + C["client"].astype(str)})
+    frame["Which session was this?"] = C["session"]
+    return [text(folder, "form.csv", frame.assign(**{"PHQ-9 total score": phq("{}").sum(axis=1)}))]
+
+
+def sosci(folder):
+    """The tool numbers the interviews; its reference is the client, and the session has a name of the survey's."""
+    frame = pd.DataFrame({"CASE": np.arange(len(C)) + 1, "REF": "K" + C["client"].astype(str), "SI01": C["session"]})
+    frame["STARTED"] = C["date"].dt.strftime("%d.%m.%Y %H:%M")
+    return [text(folder, "rdata.csv", frame.join([wai("WAI_{}")]), sep="\t", encoding="utf-16")]
+
+
+def sheet_per_client(folder):
+    with pd.ExcelWriter(folder / "all.xlsx") as book:
+        for client, rows in C.head(40).groupby("client"):
+            rows[["session"]].assign(PHQ9=12 + rows["session"] % 5).to_excel(book, sheet_name=f"C{client}", index=False)
+    return [folder / "all.xlsx"]
+
+
+def turned_table(folder):
+    items = {f"Session {number}": wai("{}").iloc[number] for number in range(1, 9)}
+    return [text(folder, "s.csv", pd.DataFrame({"Item": [f"WAI {number}" for number in range(1, 13)], **items}))]
+
+
+def unread_dates(folder):
+    days = (C["date"] - pd.Timestamp("1899-12-30")).dt.days
+    frame = C[["client", "session"]].assign(Datum=days, PHQ9=phq("{}").sum(axis=1))
+    frame["dropout"] = np.where(frame["client"] % 3, "nein", "ja")
+    return [text(folder, "s.csv", frame)]

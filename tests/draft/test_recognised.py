@@ -72,6 +72,17 @@ KNOWN = {
         {**WAI, "srs_client": "SRS"},
         ["everyday language: Seldom, Sometimes, Fairly Often", "symptoms: its answers are words, and nothing says"],
     ),
+    "google_form": (
+        {"client": "Your personal code", "session": "Which session was this?", "date": "Timestamp"},
+        PHQ,
+        ["'Your personal code'"],
+    ),
+    "sosci": ({"client": "REF", "session": "SI01", "date": "STARTED"}, WAI, ["'REF'", "'SI01'"]),
+    "unread_dates": (
+        {**BOTH, "status": "dropout"},
+        PHQ,
+        ["Datum: its name says dates, but it holds numbers", "nein for completed and ja for dropout"],
+    ),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
@@ -237,6 +248,15 @@ def test_without_ids_the_draft_says_so(tmp_path):
     assert "which client a row belongs to" in (tmp_path / "study.yml").read_text(encoding="utf-8")
     assert "which client a row belongs to" in draft.doubts[0]
     assert checked.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("sheet_per_client", "one for each client, as it seems"), ("turned_table", "turn the table")]
+)
+def test_a_table_that_cannot_be_used_as_it_is_gets_one_doubt_that_says_why(tmp_path, name, words):
+    draft, _ = drafted(name, tmp_path)
+    assert "client" not in draft.draft.columns
+    assert [words in doubt for doubt in draft.doubts].count(True) == 1
 
 
 def test_a_code_for_missing_and_seven_answer_steps(tmp_path):

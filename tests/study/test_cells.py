@@ -85,6 +85,21 @@ def test_words_are_kept_and_codes_are_none() -> None:
     assert read.values.tolist() == ["online", "room", None, None]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["2024-3-7", "2024/03/07", "2024/3/7 10:05:00 AM GMT+2", "07.03.2024 09:30", "7.3.2024", "2024-03-07 09:30:00 UTC"],
+)
+def test_the_same_day_in_the_ways_of_survey_tools(text: str) -> None:
+    read = read_dates(pd.Series([text]), np.array([2]))
+    assert (pd.Timestamp(read.values[0]), read.complaints) == (pd.Timestamp(2024, 3, 7), ())
+
+
+@pytest.mark.parametrize("text", ["2024-03/07", "2024/13/01", "07.03.24", "7.3.2024 noon", "20240307", "45358"])
+def test_what_may_be_another_day_or_none_is_told(text: str) -> None:
+    read = read_dates(pd.Series([text]), np.array([2]))
+    assert pd.isna(read.values[0]) and len(read.complaints) == 1
+
+
 def test_dates_lose_their_time() -> None:
     column = pd.Series([datetime(2024, 5, 1, 9, 30), "2024-05-02", "2024-05-03T10:00:00+02:00", None], dtype=object)
     read = read_dates(column, rows(column))
