@@ -10,21 +10,20 @@ import pandas as pd
 
 from alliance_analysis.draft.aliases import find_in_text
 from alliance_analysis.draft.apart import keep_apart
-from alliance_analysis.draft.blocks import Block
 from alliance_analysis.draft.content import Content, content_of
 from alliance_analysis.draft.guess import Ask, Guess, Question, names
 from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
 from alliance_analysis.draft.names import find_patterns, name_with_session, read_words
 from alliance_analysis.draft.profile import Profile
+from alliance_analysis.draft.settings import find_settings
 from alliance_analysis.draft.stack import stack
-from alliance_analysis.draft.words import RATER, TREATMENT, fold, tokens, word_set
+from alliance_analysis.draft.words import RATER, fold, tokens, word_set
 from alliance_analysis.study.cells import texts
 from alliance_analysis.study.vocabulary import (
     CLIENT,
     CONDITION,
     DATE,
-    PHASE,
     PLANNED_SESSIONS,
     SESSION,
     STATUS,
@@ -87,10 +86,8 @@ class Draft:
         Rater -> word; empty when the rows do not say who rated.
     words : dict
         Role -> meaning -> words.
-    session_numbers : Guess or None
-        How sessions are numbered when no column holds numbers.
-    repeated : Guess or None
-        What clients under several therapists are.
+    settings : dict
+        Other keys of the study file -> guess: session numbers, episodes, ids that repeat.
     measures : tuple of DraftMeasure
         The measures.
     covariates : dict
@@ -104,8 +101,7 @@ class Draft:
     columns: dict[str, Guess]
     raters: dict[str, str]
     words: dict[str, dict[str, list[str]]]
-    session_numbers: Guess | None
-    repeated: Guess | None
+    settings: dict[str, Guess]
     measures: tuple[DraftMeasure, ...]
     covariates: dict[str, str]
     notes: tuple[str, ...]
@@ -131,7 +127,7 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
         timed, untimed = [best], [one for one in untimed if one is not best]
     timed = sorted(timed, key=lambda one: (-len(one.source.roles.columns), -len(one.source.table.frame)))
     long, once = [one.source for one in timed], [one.source for one in untimed]
-    of_clients = max(untimed, key=lambda one: one.source.table.frame.shape[::-1], default=None)
+    of_clients = max(untimed, key=lambda one: _fits(one.source, long[0]), default=None)
     clients = of_clients.source if of_clients else None
     columns, notes = _columns(long, clients)
     notes += stacking
@@ -144,9 +140,9 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
     candidates = [one for content in used for one in _candidates(content)]
     measures, dropped, leftover = name_measures(candidates, ask)
     words = {role: meanings for one in used for role, meanings in one.source.roles.words.items() if role in columns}
-    numbers, repeated = _numbers(long[0], columns, timed[0].blocks), _repeated(long, ask)
+    settings = find_settings(long, columns, timed[0].blocks, ask)
     notes += [note for one in used for note in one.notes]
-    notes += [*dropped, *_second_files(once, clients), *_personal(one.source for one in used)]
+    notes += [*dropped, *_second_files(once, clients, long[0]), *_personal(one.source for one in used)]
     covariates = _covariates(used, columns, leftover, taken={one.name for one in measures if one.active})
     measures = [one for one in measures if one.active or one.keys.get("column") not in covariates.values()]
     leftover = [name for name in leftover if name not in {one.keys.get("column") for one in measures}]
@@ -155,8 +151,8 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
         notes.append(f"{names(unused)}: numbers nothing is known of; not used")
     raters = next((one.roles.raters for one in long if one.roles.raters and RATER in columns), {})
     return Draft(
-        data, _entry(clients, columns) if clients else None, columns, raters, words, numbers, repeated, tuple(measures),
-        covariates, tuple(dict.fromkeys(notes)),
+        data, _entry(clients, columns, (CLIENT, THERAPIST)) if clients else None, columns, raters, words, settings,
+        tuple(measures), covariates, tuple(dict.fromkeys(notes)),
     )  # fmt: skip
 
 
@@ -269,8 +265,19 @@ def _columns(long: Sequence[Source], clients: Source | None) -> tuple[dict[str, 
     }, notes
 
 
+def _ids(source: Source) -> set[str]:
+    column = source.roles.column(CLIENT)
+    return set(texts(source.table.frame[column])) - {""} if column else set()
+
+
+def _shared_share(sessions: Source, clients: Source) -> float:
+    """Return the share of the clients of the sessions that a file names; 1 where the sessions name none."""
+    ids = _ids(sessions)
+    return len(ids & _ids(clients)) / len(ids) if ids else 1.0
+
+
 def _strangers(sessions: Source, clients: Source) -> list[str]:
-    ids, known = (set(texts(one.table.frame[str(one.roles.column(CLIENT))])) - {""} for one in (sessions, clients))
+    ids, known = _ids(sessions), _ids(clients)
     if ids and len(ids & known) < _OVERLAP * len(ids):
         text = (
             f"DOUBT: only {len(ids & known):,} of {len(ids):,} clients of {sessions.called} stand in {clients.called}"
@@ -288,83 +295,36 @@ def _wide_dates(source: Source) -> Guess | None:
     return None
 
 
-def _entry(source: Source, columns: dict[str, Guess]) -> Entry:
+def _entry(source: Source, columns: dict[str, Guess], keys: Sequence[str] = (CLIENT, THERAPIST, SESSION)) -> Entry:
     own = {
         role: str(guess.value)
         for role, guess in source.roles.columns.items()
-        if role in (CLIENT, THERAPIST, SESSION) and role in columns and columns[role].value != guess.value
+        if role in keys and role in columns and columns[role].value != guess.value
     }
     rows = len(source.table.frame)
     each = "one row per client" if source.roles.one_row_per_client else f"{source.roles.clients:,} clients"
     return Entry(source, f"{rows:,} rows, {each}", own)
 
 
-def _numbers(source: Source, columns: dict[str, Guess], blocks: Sequence[Block]) -> Guess | None:
-    phases = source.roles.words.get(PHASE, {})
-    if PHASE in columns and TREATMENT not in phases:
-        return None  # intake, post and follow-up number themselves
-    if SESSION in columns or any(block.sessions for block in blocks) or source.roles.one_row_per_client:
-        return None
-    if source.roles.raters and _once_per_rater(source):
-        return None
-    if DATE in columns:
-        evidence = "no column holds session numbers; each date of a client is taken for one session"
-        return Guess({"from": "date"}, evidence, "", ("session_numbers: {from: date, interval_days: 7}",))
-    doubt = "no column holds session numbers or dates; the rows of a client are taken for its sessions in their order"
-    return Guess({"from": "rows"}, "the order of the rows", doubt) if source.roles.clients else None
+def _fits(clients: Source, sessions: Source) -> tuple[bool, int, int]:
+    """Rank a file that may hold the clients: its ids are those of the sessions, and it says much of many."""
+    rows, width = clients.table.frame.shape
+    return bool(_shared_share(sessions, clients) >= _OVERLAP), width, rows
 
 
-def _once_per_rater(source: Source) -> bool:
-    """Whether no person rated a client twice: the data have one time point."""
-    keys = [str(source.roles.column(role)) for role in (CLIENT, RATER)]
-    return not source.table.frame[keys].apply(texts).duplicated().any()
-
-
-def _repeated(long: Sequence[Source], ask: Ask) -> Guess | None:
-    """Say whether client ids that stand under several therapists are one person each."""
-    for source in long:
-        client, therapist, session = (source.roles.column(role) for role in (CLIENT, THERAPIST, SESSION))
-        if client is None or therapist is None:
+def _second_files(once: Sequence[Source], clients: Source | None, sessions: Source) -> list[str]:
+    found = []
+    for one in once:
+        if clients is None or one is clients:
             continue
-        keys = source.table.frame[[client, therapist, *([session] if session else [])]].apply(texts)
-        keys = keys[(keys[[client, therapist]] != "").all(axis=1)]
-        several = keys.drop_duplicates([client, therapist])[client].value_counts()
-        number = int((several > 1).sum())
-        if not number:
+        if _shared_share(sessions, one) < _OVERLAP:
+            found.append(f"{one.called}: it names none or few clients of the sessions; not used")
             continue
-        by_session = [client, session, *([str(source.roles.column(RATER))] if source.roles.raters else [])]
-        clash = False
-        if session and not source.roles.raters:
-            clash = bool(keys[keys[client].isin(several.index[several > 1])].duplicated(by_session).mean() > 0.2)
-        likely = "different_people" if clash else "same_person"
-        why = (
-            "their session numbers stand twice"
-            if clash
-            else "their session numbers go on"
-            if session
-            else "no more is known"
+        found.append(
+            f"DOUBT: {one.called} has one row per client as {clients.called} has, and a study takes one such file: "
+            "join them into one to use it"
         )
-        answer = ask(
-            Question(
-                f"{number:,} client ids stand under several therapists. Are they the same person each?",
-                ("same_person", "different_people"),
-                likely,
-            )
-        )
-        other = "same_person" if clash else "different_people"
-        doubt = "" if answer else f"{number:,} ids taken for {likely.replace('_', ' ')}, because {why}"
-        evidence = f"{number:,} client ids stand under several therapists; {why}"
-        return Guess(answer or likely, evidence, doubt, (f"repeated_client_ids: {other}",))
-    return None
-
-
-def _second_files(once: Sequence[Source], clients: Source | None) -> list[str]:
-    return [
-        f"DOUBT: {one.called} has one row per client as {clients.called} has, and a study takes one such file: "
-        "join them into one to use it"
-        for one in once
-        if clients is not None and one is not clients
-    ]
+    return found
 
 
 def _personal(used: Iterable[Source]) -> list[str]:

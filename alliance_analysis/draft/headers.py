@@ -8,6 +8,8 @@ from itertools import pairwise
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?%?|\d{4}-\d{2}-\d{2}.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*")
 _MOST_ABOVE = 10
+_FEWEST_BELOW = 3
+_MOSTLY = 0.5
 
 
 def find_header_row(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
@@ -24,6 +26,8 @@ def find_header_row(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     (3,)
     >>> find_header_row([["ID", "WAI", "", "PHQ"], ["", "1", "2", "sum"], ["7", "4", "5", "12"], ["8", "4", "5", "9"]])
     (1, 2)
+    >>> find_header_row([["id", "w1"], ["Client", "I like my client"], ["7", "4"], ["8", "5"], ["9", "1"]])
+    (1, 2)
     >>> find_header_row([["", "ID", "PHQ"], ["1", "7", "12"], ["2", "7", "10"]])
     (1,)
     """
@@ -37,7 +41,7 @@ def find_header_row(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     # a title stands alone: names of groups above the names of columns fill several cells
     while first > 0 and counts[first - 1] > 1:
         first -= 1
-    if first + 2 < len(rows) and _continues(rows, first):
+    if first + 2 < len(rows) and (_continues(rows, first) or _explains(rows, first)):
         return first + 1, first + 2
     return (first + 1,)
 
@@ -59,6 +63,20 @@ def _continues(rows: Sequence[Sequence[str]], first: int) -> bool:
     numbers = [int(one) for one in counting] if all(one.isdigit() for one in counting) else []
     rising = bool(numbers) and all(later in (earlier + 1, 1, 2) for earlier, later in pairwise(numbers))
     return any(body) and (len(words) == len(gaps) or rising)
+
+
+def _explains(rows: Sequence[Sequence[str]], first: int) -> bool:
+    """Say whether the next row holds labels: words under every name, above cells that are mostly numbers."""
+    width = max(map(len, rows))
+    upper, lower, *below = ([*row, *[""] * (width - len(row))] for row in rows[first:])
+    named = [place for place in range(width) if upper[place].strip()]
+    if len(below) < _FEWEST_BELOW or not all(re.search(r"[^\W\d]", lower[place]) for place in named):
+        return False
+    filled = [place for place in named if any(row[place].strip() for row in below)]
+    numeric = [
+        place for place in filled if all(_NUMBER.fullmatch(row[place].strip()) for row in below if row[place].strip())
+    ]
+    return len(numeric) > _MOSTLY * len(named)
 
 
 def _is_row(lower: Sequence[str], below: Sequence[Sequence[str]], named: Sequence[int]) -> bool:

@@ -24,6 +24,7 @@ from alliance_analysis.draft.words import (
 
 SLOT = "#"
 _DIGITS = re.compile(r"[0-9]+")
+_FEWEST_IN_STEP = 2
 _ENDS = (INTAKE, POST, FOLLOW_UP)
 
 
@@ -120,14 +121,24 @@ def _is_of_name(parts: tuple[str, ...], place: int, values: set[str], *, last: b
 
 def _pattern(parts: tuple[str, ...], places: list[int], members: list[tuple[tuple[str, ...], str]]) -> Pattern:
     varying = [slot for slot in range(len(places)) if len({int(numbers[slot]) for numbers, _ in members}) > 1]
+    counting = [
+        slot for at, slot in enumerate(varying) if not any(_in_step(members, slot, one) for one in varying[:at])
+    ]
     words = list(parts)
     for slot, place in enumerate(places):
-        if slot not in varying:
-            words[place] = members[0][0][slot]
+        if slot not in counting:
+            words[place] = members[0][0][slot] if slot not in varying else ""
+    words, varying = [word for word in words if word], counting
     columns = {tuple(int(numbers[slot]) for slot in varying): column for numbers, column in members}
     if len(columns) < len(members):  # wai_1 and wai_01 in one file: nothing is counted here
         return Pattern(tuple(words), {(at,): column for at, (_, column) in enumerate(members, start=1)}, ())
     return Pattern(tuple(words), columns, tuple(varying))
+
+
+def _in_step(members: Sequence[tuple[tuple[str, ...], str]], slot: int, other: int) -> bool:
+    """Whether two numbers of the names go together, as in ``w1_item_1`` and ``w2_item_2``: they count one thing."""
+    pairs = {(int(numbers[slot]), int(numbers[other])) for numbers, _ in members}
+    return len(pairs) == len({one for one, _ in pairs}) == len({one for _, one in pairs}) > _FEWEST_IN_STEP
 
 
 def _split(words: Sequence[str]) -> tuple[str, ...]:

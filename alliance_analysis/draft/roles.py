@@ -175,6 +175,7 @@ def find_roles(frame: pd.DataFrame, profiles: Iterable[Profile]) -> Roles:
     _client(search)
     client = str(search.found[CLIENT].value) if CLIENT in search.found else None
     raters = _raters(search)
+    _episode(search)
     _session(search, client)
     raters = raters or _two_rows_each(search, client)
     _phase(search)
@@ -253,6 +254,8 @@ def _two_rows_each(search: _Search, client: str | None) -> dict[str, str]:
 def _session(search: _Search, client: str | None) -> None:
     candidates = []
     for rating, one in search.rated(SESSION, lambda one: not one.dates and 1 <= one.distinct <= _MOST_SESSIONS):
+        if max(name_rating(CLIENT, one.name), name_rating(THERAPIST, one.name)) > rating:
+            continue
         mapped = {} if one.whole and one.low >= 0 else map_sessions(one)
         if not (one.whole and one.low >= 0) and not mapped:
             continue
@@ -308,10 +311,10 @@ def _unnamed_sessions(search: _Search, client: str) -> list[tuple[bool, float, i
 
 
 def _uniqueness(search: _Search, client: str | None, name: str) -> float | None:
-    """Return the share of rows whose number stands once within its client (and rater); None without a client column."""
+    """Return the share of rows whose number stands once within client, rater and episode; None without a client."""
     if client is None:
         return None
-    keys = [client, name, *([str(search.found[RATER].value)] if RATER in search.found else [])]
+    keys = [client, name, *(str(search.found[role].value) for role in (RATER, EPISODE) if role in search.found)]
     filled = np.all([search.codes(key) >= 0 for key in keys], axis=0).sum()
     return float(search.distinct(*keys) / filled) if filled else 0.0
 
@@ -444,6 +447,9 @@ def _others(search: _Search) -> None:
         if rating >= 3:
             search.found[MODALITY] = Guess(one.name, f"{one.distinct} different words")
             break
+
+
+def _episode(search: _Search) -> None:
     for rating, one in search.rated(EPISODE, lambda one: one.whole and one.distinct <= 2 * _FEW):
         if rating >= 3:
             search.found[EPISODE] = Guess(one.name, f"whole numbers {span(one.low, one.high)}")

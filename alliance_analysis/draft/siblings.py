@@ -11,8 +11,8 @@ import pandas as pd
 
 from alliance_analysis.draft.blocks import Block
 from alliance_analysis.draft.guess import names, span
+from alliance_analysis.draft.scales import forms
 from alliance_analysis.study.cells import texts
-from alliance_analysis.study.instruments import INSTRUMENTS
 
 _SEEN_ROWS = 20_000
 _ENOUGH = 10
@@ -98,12 +98,15 @@ def _values(block: Block, frame: pd.DataFrame) -> np.ndarray:
 
 def _are_items(parts: Sequence[Block]) -> bool:
     """Whether there are as many columns as the questionnaire has items, each within the answers to one."""
-    known = INSTRUMENTS.get(parts[0].form or "")
-    if known is None or known.n_items != len(parts) or len(parts) < _FEWEST_ITEMS:
-        return False
-    if known.item_low is None or known.item_high is None:
-        return False
-    return all(known.item_low <= one.low and one.high <= known.item_high for one in parts)
+    low, high = min(one.low for one in parts), max(one.high for one in parts)
+    return len(parts) >= _FEWEST_ITEMS and any(
+        known.n_items == len(parts)
+        and known.item_low is not None
+        and known.item_high is not None
+        and known.item_low <= low
+        and high <= known.item_high
+        for known in forms(parts[0], None)
+    )
 
 
 def _battery(parts: Sequence[Block]) -> Block:

@@ -180,7 +180,8 @@ CLEAR_RATERS = {who: frozenset(word for word in words if len(word) > 2) for who,
 
 PHASE_WORDS: dict[str, frozenset[str]] = {
     INTAKE: word_set(
-        "intake pre pretest pretreatment baseline base bl aufnahme erstgesprach screening eingang prae anfang vorher "
+        "intake pre pretest pretreatment baseline base bl aufnahme erstgesprach screening eingang prae pra anfang "
+        "vorher "
         "beginn admission initial t0 prtx ingreso enrollment enrolment"
     ),
     TREATMENT: word_set(

@@ -73,9 +73,7 @@ def doubts(draft: Draft) -> list[str]:
     found = [f"{role}: {guess.doubt}" for role, guess in draft.columns.items() if guess.doubt]
     if CLIENT not in draft.columns:
         found.insert(0, f"{CLIENT}: {_NO_CLIENT}")
-    for key, guess in (("session_numbers", draft.session_numbers), ("repeated_client_ids", draft.repeated)):
-        if guess is not None and guess.doubt:
-            found.append(f"{key}: {guess.doubt}")
+    found += [f"{key}: {guess.doubt}" for key, guess in draft.settings.items() if guess.doubt]
     by_text: dict[str, list[str]] = {}
     for one in draft.measures:
         for text in (*one.doubts, *filter(None, [one.waits])) if one.active or one.waits else ():
@@ -156,16 +154,14 @@ def _columns(draft: Draft) -> Iterator[str]:
     if RATER in draft.columns:
         guess = draft.columns[RATER]
         yield from _guess(f"raters: {scalar({'column': guess.value, **draft.raters})}", guess, "")
-    if draft.session_numbers:
-        yield from _guess(f"session_numbers: {scalar(draft.session_numbers.value)}", draft.session_numbers, "")
+    for key, guess in draft.settings.items():
+        yield from _guess(f"{key}: {scalar(guess.value)}", guess, "")
     words = _words(draft)
     if words:
         yield from comment("what the words of the files stand for")
         yield "words:"
         for role, meanings in words.items():
             yield from _wrapped(f"  {role}: ", meanings)
-    if draft.repeated:
-        yield from _guess(f"repeated_client_ids: {scalar(draft.repeated.value)}", draft.repeated, "")
 
 
 def _words(draft: Draft) -> dict[str, dict[object, list[str]]]:

@@ -413,3 +413,32 @@ def unread_dates(folder):
     frame = C[["client", "session"]].assign(Datum=days, PHQ9=phq("{}").sum(axis=1))
     frame["dropout"] = np.where(frame["client"] % 3, "nein", "ja")
     return [text(folder, "s.csv", frame)]
+
+
+def row_of_labels(folder):
+    """A row of labels below the names, as survey tools write for people."""
+    items = [wai("W{}"), phq("P{}")]
+    frame = C[["client", "session"]].rename(columns={"client": "ID", "session": "SES"}).join(items)
+    labels = ["Client identifier", "Session number", *(f"Working Alliance Inventory {n}" for n in range(1, 13))]
+    labels += [f"PHQ-9 {n}" for n in range(1, 10)]
+    return [text(folder, "s.csv", pd.concat([pd.DataFrame([labels], columns=frame.columns), frame]))]
+
+
+def workbook_with_codebook(folder):
+    clients = pd.DataFrame({"PatNr": firsts()["client"], "TherNr": firsts()["client"] % 7 + 1})
+    clients = clients.assign(**{"BDI_prä": 20 + clients["PatNr"] % 9, "Therapieende": "regulär"})
+    clients.loc[::3, "Therapieende"] = "Abbruch"
+    codes = pd.DataFrame({"Variable": ["PatNr", "PHQ"], "Bedeutung": ["Nummer", "Summe"], "Werte": ["", "0-27"]})
+    scores = C[["client", "session"]].rename(columns={"client": "PatNr", "session": "Sitzung"})
+    with pd.ExcelWriter(folder / "studie.xlsx") as book:
+        codes.assign(Quelle="", Art="", Ort="").to_excel(book, sheet_name="Codebuch", index=False)
+        clients.to_excel(book, sheet_name="Stammdaten", index=False)
+        scores.assign(PHQ=phq("{}").sum(axis=1)).to_excel(book, sheet_name="Sitzungen", index=False)
+    return [folder / "studie.xlsx"]
+
+
+def episodes(folder):
+    """Some clients come back to another therapist, and their sessions start at 1 again."""
+    again = C[C["client"] % 4 == 0].assign(therapist="T77")
+    frame = pd.concat([C[KEYS].assign(treatment_episode=1), again[KEYS].assign(treatment_episode=2)], ignore_index=True)
+    return [text(folder, "s.csv", frame.assign(bdi=10 + frame.index % 30))]

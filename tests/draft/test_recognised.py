@@ -83,6 +83,21 @@ KNOWN = {
         PHQ,
         ["Datum: its name says dates, but it holds numbers", "nein for completed and ja for dropout"],
     ),
+    "row_of_labels": (
+        {"client": "ID_Client identifier", "session": "SES_Session number"},
+        {**WAI, **PHQ},
+        ["who rated"],
+    ),
+    "workbook_with_codebook": (
+        {"client": "PatNr", "therapist": "TherNr", "session": "Sitzung", "status": "Therapieende"},
+        {**PHQ, "bdi_ii_baseline": "BDI-II"},
+        [],
+    ),
+    "episodes": (
+        {**ALL, "episode": "treatment_episode"},
+        {"symptoms": "BDI-II"},
+        ["each episode is taken for a person of its own"],
+    ),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
