@@ -24,7 +24,7 @@ ALIASES = _aliases(
         "ORS": "ors outcomerating outcomeratingscale",
         "PHQ-9": "phq phq9 phqd phqix patienthealthquestionnaire",
         "GAD-7": "gad gad7 gadvii generalizedanxiety generalisedanxiety",
-        "OQ-45": "oq oq45 oq452 outcomequestionnaire",
+        "OQ-45": "oq oq45 oq452 oqtot oqtotal oqsum outcomequestionnaire",
         "CORE-OM": "coreom core34 om34 core clinicaloutcomesinroutineevaluation",
         "CORE-10": "core10 coreten",
         "BDI-II": "bdi bdiii bdi2 beckdepression beckdepressioninventory",

@@ -143,7 +143,20 @@ def _in_step(members: Sequence[tuple[tuple[str, ...], str]], slot: int, other: i
 
 def _split(words: Sequence[str]) -> tuple[str, ...]:
     """Take apart words that are written together: ``waic`` is a questionnaire and a rater."""
-    return tuple(part for word in words for part in _unglue(word))
+    return tuple(part for word in _mend(words) for part in _unglue(word))
+
+
+def _mend(words: Sequence[str]) -> list[str]:
+    """Put together what capitals split wrongly: the words of ``WAItotal`` are not wa and itotal."""
+    mended: list[str] = []
+    for word in words:
+        whole = f"{mended[-1]}{word}" if mended else ""
+        alone = not mended or mended[-1] in ALIASES or word in ALIASES or word.isdigit() or mended[-1].isdigit()
+        if not alone and len(_unglue(whole)) > 1 and len(_unglue(mended[-1])) == len(_unglue(word)) == 1:
+            mended[-1] = whole
+        else:
+            mended.append(word)
+    return mended
 
 
 _GLUED = {

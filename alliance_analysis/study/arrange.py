@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alliance_analysis.study.cells import texts
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.definition import CONTRACT_COLUMNS, SESSION_COLUMNS, Definition
 from alliance_analysis.study.entries import Entry
 from alliance_analysis.study.episodes import settle_episodes
@@ -81,7 +82,7 @@ def in_session(table: Table, session: int, definition: Definition) -> tuple[Tabl
     if column in table.frame:
         text = f"is {session} by the study file, but the file has the column {show(column)}. Delete one of the two."
         return table, [Problem(table.name, SESSION, text)]
-    return replace(table, frame=table.frame.assign(**{column: str(session)})), []
+    return replace(table, frame=with_columns(table.frame, {column: str(session)})), []
 
 
 def keep_rows(table: Table, entry: Entry) -> tuple[Table, list[Problem]]:

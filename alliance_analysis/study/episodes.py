@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.study.cells import texts
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.definition import Definition
 from alliance_analysis.study.problems import Problem, count
 from alliance_analysis.study.readers import Table
@@ -75,7 +76,7 @@ def _pairs(tables: Sequence[Table], client: str, episode: str) -> pd.DataFrame:
 def _separated(table: Table, pairs: pd.DataFrame, several: set[str], client: str, episode: str) -> Table:
     ids, which = texts(table.frame[client]), texts(table.frame[episode])
     own = ids.where(~ids.isin(several) | (which == ""), ids + " (episode " + which + ")")
-    return replace(table, frame=table.frame.assign(**{client: own}))
+    return replace(table, frame=with_columns(table.frame, {client: own}))
 
 
 def _first(table: Table, pairs: pd.DataFrame, several: set[str], client: str, episode: str) -> Table:

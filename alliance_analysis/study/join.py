@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.row_codes import repeated, row_codes
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.definition import SESSION_COLUMNS
 from alliance_analysis.study.problems import Problem, count, show
 from alliance_analysis.study.tidy import KEYS, Part
@@ -110,7 +111,7 @@ def separate_people(frame: pd.DataFrame, shared: set[str]) -> pd.DataFrame:
     """Return the frame in which ids that stand for several people carry their therapist's id."""
     ids = frame[CLIENT].astype(object)
     own = ids.where(~ids.isin(shared), ids + " (" + frame[THERAPIST].astype(object).astype(str) + ")")
-    return frame.assign(**{CLIENT: own})
+    return with_columns(frame, {CLIENT: own})
 
 
 def shared_ids(frame: pd.DataFrame) -> set[str]:
@@ -276,4 +277,4 @@ def client_columns(sessions: pd.DataFrame, names: list[str], file: str) -> tuple
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with text columns of the type `str`, empty cells missing."""
-    return frame.assign(**{name: _as_text(frame[name]) for name in frame})
+    return with_columns(frame, {name: _as_text(frame[name]) for name in frame})

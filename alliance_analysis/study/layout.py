@@ -9,6 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from alliance_analysis.study.cells import read_numbers, texts
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.definition import SESSION_COLUMNS, Definition, Raters
 from alliance_analysis.study.join import dyad_of, key_problems, one_row_per, repeated_keys, unit_keys
 from alliance_analysis.study.measure import Measure, tag_items, untag_items
@@ -109,7 +110,7 @@ def _one_time_point(parts: list[Part], definition: Definition) -> list[Part]:
     return [
         replace(
             part,
-            frame=part.frame.assign(**{SESSION: 1.0}),
+            frame=with_columns(part.frame, {SESSION: 1.0}),
             notes=[*part.notes, note.format(part.table.name, one_row_per(part, *dyad_of(part)))],
         )
         for part in parts
@@ -222,7 +223,8 @@ def _one_row_per_session(part: Part, definition: Definition) -> Part:
     if definition.raters is None or part.raters is None or not {CLIENT, SESSION} <= set(part.frame):
         return part
     keys = [key for key in KEYS if key in part.frame]
-    sessions = part.frame.groupby(keys, sort=False, dropna=False, as_index=False).first()
+    groups = part.frame.groupby(keys, sort=False, dropna=False).first()
+    sessions = with_columns(groups.reset_index(drop=True), dict(groups.index.to_frame(index=False)))
     lacking = [
         f"{number:,} without the {rater}'s"
         for rater in definition.raters.words

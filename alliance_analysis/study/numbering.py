@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.study.cells import read_dates, texts
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.definition import Definition
 from alliance_analysis.study.problems import Problem, count, show
 from alliance_analysis.study.readers import Table
@@ -23,7 +24,7 @@ def translate(table: Table, definition: Definition, role: str) -> Table:
     if not words or column not in table.frame:
         return table
     written = texts(table.frame[column])
-    return replace(table, frame=table.frame.assign(**{column: written.map(words).fillna(written)}))
+    return replace(table, frame=with_columns(table.frame, {column: written.map(words).fillna(written)}))
 
 
 def split_phases(table: Table, definition: Definition, own: str, shared: str) -> Table:
@@ -47,7 +48,7 @@ def split_phases(table: Table, definition: Definition, own: str, shared: str) ->
     phase = written.map(phases).where(~written.isin(list(sessions)), TREATMENT).fillna("")
     phase = phase.where((phase != "") | ~written.str.fullmatch(r"\d+"), TREATMENT)
     number = written.where(~written.isin(list(phases)) | written.isin(list(sessions)), "")
-    return replace(table, frame=table.frame.assign(**{shared: number, own: phase}))
+    return replace(table, frame=with_columns(table.frame, {shared: number, own: phase}))
 
 
 def number_sessions(tables: Sequence[Table], definition: Definition) -> tuple[list[Table], list[Problem]]:
@@ -137,7 +138,7 @@ def _by_date(
     done = []
     for table, frame, mark in zip(tables, keys, marks, strict=True):
         found = frame.merge(numbers, on=["dyad", "date"], how="left")["number"].to_numpy()
-        done.append(replace(table, frame=table.frame.assign(**{session: np.where(mark, found, np.nan)})))
+        done.append(replace(table, frame=with_columns(table.frame, {session: np.where(mark, found, np.nan)})))
     days = definition.shape.interval_days
     note = f"{done[0].name}: sessions numbered by date{f', one number per {days} days' if days else ''}."
     done[0] = replace(done[0], notes=(*done[0].notes, note))
@@ -179,7 +180,7 @@ def _by_row(tables: list[Table], definition: Definition, session: str, phase: st
     treated = _in_treatment(table, phase)
     numbers = groups[treated].groupby(groups[treated]).cumcount() + 1.0
     note = f"{table.name}: the rows of a client are taken for its sessions in their order."
-    frame = table.frame.assign(**{session: numbers.reindex(groups.index).to_numpy()})
+    frame = with_columns(table.frame, {session: numbers.reindex(groups.index).to_numpy()})
     return [replace(table, frame=frame, notes=(*table.notes, note))], []
 
 
@@ -201,7 +202,7 @@ def _by_phase(table: Table, definition: Definition, session: str, phase: str) ->
     order = words[waiting].map({name: at for at, name in enumerate(AFTER)}).sort_values(kind="stable").index
     place = dyads[order].groupby(dyads[order]).cumcount() + 1
     values[order] = (last[order] + place).astype(int)
-    frame = table.frame.assign(**{session: values, phase: words.replace(INTAKE, TREATMENT)})
+    frame = with_columns(table.frame, {session: values, phase: words.replace(INTAKE, TREATMENT)})
     done = int((open_rows & words.isin([INTAKE, *AFTER])).sum())
     note = f"{table.name}: {count(done, 'occasion')} before or after treatment numbered by phase (intake 0)."
     return replace(table, frame=frame, notes=(*table.notes, *([note] if done else [])))

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.measure import Measure, subscale_measure
 from alliance_analysis.study.notes import name_columns
 from alliance_analysis.study.problems import count
@@ -162,7 +163,7 @@ def score_measures(
             elif one.name in frame:
                 scored[one.name] = one
     kept = frame[[column for column in frame if not column.startswith(ITEM)]]
-    return kept.assign(**scores), scored, gather_scorings(done)
+    return with_columns(kept, scores), scored, gather_scorings(done)
 
 
 def _subscales(measure: Measure, measures: dict[str, Measure]) -> list[Measure]:

@@ -78,6 +78,27 @@ class Part:
         self.problems.append(Problem(self.table.name, self.place(name), text))
 
 
+@dataclass
+class _Reading(Part):
+    """A part whose columns are still being read; they become a frame at the end, which is not copied."""
+
+    values: dict[str, pd.Series] = field(default_factory=dict)
+
+    def keep(self, name: str, column: str, read: Column) -> None:
+        """Take a column that was read, with what is wrong with it and what reading it did."""
+        self.used[name] = column
+        self.values[name] = pd.Series(read.values, index=self.table.frame.index, copy=False)
+        for complaint in read.complaints:
+            self.wrong(name, complaint)
+        shown = column if name.startswith(ITEM) else name
+        self.remarks.extend(Placed(shown, self.place(name), remark) for remark in read.notes)
+
+    def finished(self) -> Part:
+        """Return the part with its frame."""
+        frame = pd.DataFrame(self.values, index=self.table.frame.index, copy=False)
+        return Part(self.table, self.rows, frame, self.used, self.problems, self.notes, self.remarks, self.raters)
+
+
 def column_in(table: Table, definition: Definition, name: str) -> str | None:
     """Return the file's column for a contract name: as mapped, else (for keys and unmapped names) the name itself."""
     mapped = definition.columns.get(name, name)
@@ -101,16 +122,18 @@ def read_session_part(table: Table, definition: Definition, raters: pd.Series | 
             _add_client_column(part, name, column, definition)
     for measure in definition.measures.values():
         _add_measure(part, measure, definition)
-    return part
+    return part.finished()
 
 
-def _new_part(table: Table, raters: pd.Series | None = None) -> Part:
-    return Part(table, table.rows, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes), raters=raters)
+def _new_part(table: Table, raters: pd.Series | None = None) -> _Reading:
+    return _Reading(
+        table, table.rows, pd.DataFrame(index=table.frame.index), {}, notes=list(table.notes), raters=raters
+    )
 
 
-def _add_client_column(part: Part, name: str, column: str, definition: Definition) -> None:
+def _add_client_column(part: _Reading, name: str, column: str, definition: Definition) -> None:
     if name == THERAPIST:  # may be empty for a client who was never seen
-        _keep(part, name, column, read_words(part.table.frame[column], part.rows, ()))
+        part.keep(name, column, read_words(part.table.frame[column], part.rows, ()))
     elif name in CLIENT_COLUMNS:
         _add(part, name, column, definition)
     else:
@@ -144,10 +167,10 @@ def read_client_part(table: Table, definition: Definition, measures: dict[str, M
         # a column with the name of a score of the sessions would be taken for it
         if column not in taken and names.get(column, column) not in (*SESSION_COLUMNS, TIME, *definition.measures):
             _add_covariate(part, names.get(column, column), column, definition)
-    return part
+    return part.finished()
 
 
-def _add(part: Part, name: str, column: str, definition: Definition) -> None:
+def _add(part: _Reading, name: str, column: str, definition: Definition) -> None:
     cells, rows, comma = part.table.frame[column], part.rows, part.table.decimal_comma
     if name in (CLIENT, THERAPIST):
         read = read_ids(cells, rows)
@@ -158,19 +181,10 @@ def _add(part: Part, name: str, column: str, definition: Definition) -> None:
     else:
         allowed = {PHASE: PHASES, STATUS: STATUSES}.get(name, ())
         read = read_words(cells, rows, definition.missing, allowed)
-    _keep(part, name, column, read)
+    part.keep(name, column, read)
 
 
-def _keep(part: Part, name: str, column: str, read: Column) -> None:
-    part.used[name] = column
-    part.frame[name] = read.values
-    for complaint in read.complaints:
-        part.wrong(name, complaint)
-    shown = column if name.startswith(ITEM) else name
-    part.remarks.extend(Placed(shown, part.place(name), remark) for remark in read.notes)
-
-
-def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
+def _add_measure(part: _Reading, measure: Measure, definition: Definition) -> None:
     columns: dict[str, str | None] = {measure.name: measure.column}
     if measure.items:
         columns = {ITEM + tag: item for tag, item in zip(tag_items(measure).items, measure.items, strict=True)}
@@ -178,13 +192,13 @@ def _add_measure(part: Part, measure: Measure, definition: Definition) -> None:
     for name, column in columns.items():
         if column is None or column not in part.table.frame:
             continue
-        if name not in part.frame:
+        if name not in part.values:
             cells = part.table.frame[column]
             own = cells if part.raters is None else cells.where(part.raters == measure.rater)
             missing, comma = (*definition.missing, *measure.missing), part.table.decimal_comma
             read = read_numbers(own, part.rows, missing, dict(measure.answers), decimal_comma=comma)
-            _keep(part, name, column, read)
-        if complaint := range_complaint(part.frame[name].to_numpy(), part.rows, low, high):
+            part.keep(name, column, read)
+        if complaint := range_complaint(part.values[name].to_numpy(), part.rows, low, high):
             part.wrong(name, complaint)
 
 
@@ -210,7 +224,7 @@ def range_complaint(values: np.ndarray, rows: np.ndarray, low: float | None, hig
     )
 
 
-def _add_covariate(part: Part, name: str, column: str, definition: Definition) -> None:
+def _add_covariate(part: _Reading, name: str, column: str, definition: Definition) -> None:
     """Keep a further column of the clients file when it is a number or a category.
 
     A text that differs from client to client may be a name, an address or a note: it is left out and counted.
@@ -219,13 +233,13 @@ def _add_covariate(part: Part, name: str, column: str, definition: Definition) -
     base = _base_measure(name, definition)
     numbers = read_numbers(cells, part.rows, definition.missing, decimal_comma=part.table.decimal_comma)
     if base is not None:
-        _keep(part, name, column, numbers)
+        part.keep(name, column, numbers)
         if complaint := range_complaint(numbers.values, part.rows, base.low, base.high):
             part.wrong(name, complaint)
     elif not numbers.complaints and not np.isnan(numbers.values).all():
-        _keep(part, name, column, numbers)
+        part.keep(name, column, numbers)
     elif column in definition.columns.values() or _is_category(cells):
-        _keep(part, name, column, read_words(cells, part.rows, definition.missing))
+        part.keep(name, column, read_words(cells, part.rows, definition.missing))
 
 
 def _base_measure(name: str, definition: Definition) -> Measure | None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from alliance_analysis.errors import DataError
 from alliance_analysis.study.arrange import arrange, in_session, keep_rows, own_names, with_prefix
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.datasets import read_dataset
 from alliance_analysis.study.definition import REPEATED, SESSION_COLUMNS, Definition, read_definition
 from alliance_analysis.study.entries import Entry
@@ -185,7 +186,7 @@ def _table(definition: Definition, entry: Entry, log: _Log) -> Table | None:
     log.problems += [*problems, *more, *clashes]
     if entry.rater and definition.raters:
         table = replace(
-            table, frame=table.frame.assign(**{definition.raters.column: definition.raters.words[entry.rater]})
+            table, frame=with_columns(table.frame, {definition.raters.column: definition.raters.words[entry.rater]})
         )
     if entry.session is not None:
         table, problems = in_session(table, entry.session, definition)

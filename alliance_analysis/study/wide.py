@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_analysis.study.cells import texts
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.problems import Problem, count, show
 from alliance_analysis.study.readers import Table
 
@@ -119,7 +120,7 @@ def _stack(table: Table, spreads: list[Spread], session: str, kept: set[str] | N
         chosen = np.logical_or.reduce([filled[column] for column in columns.values()])
         piece = table.frame.loc[chosen, [*others, *columns.values()]]
         piece = piece.rename(columns={column: pattern for pattern, column in columns.items()})
-        pieces.append(piece.assign(**{session: number}))
+        pieces.append(with_columns(piece, {session: number}))
         rows.append(table.rows[chosen])
     frame = pd.concat(pieces, ignore_index=True)
     order = np.lexsort((frame[session].to_numpy(), np.concatenate(rows)))

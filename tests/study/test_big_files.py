@@ -54,3 +54,28 @@ def test_four_hundred_thousand_sessions_stay_within_their_memory():
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("400,") == 2 or run.stdout.count("399,") == 2
+
+
+WIDE_OF_ITEMS = {
+    "by date": {"columns": {"date": "day"}, "session_numbers": {"from": "date"}},
+    "by rows": {"session_numbers": {"from": "rows"}},
+    "one file for a session": {"data": {"file": "s.csv", "session": 1, "rows": {"visit": "1"}}},
+    "one file for a rater": {"data": {"file": "s.csv", "rater": "client"}, "columns": {"session": "visit"}},
+    "phases among sessions": {
+        "columns": {"session": "visit", "phase": "visit"}, "words": {"phase": {"intake": "1"}, "session": {1: "2", 2: "3"}}
+    },
+    "episodes": {"columns": {"session": "visit", "episode": "course"}, "episodes": "separate"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", WIDE_OF_ITEMS)
+def test_hundreds_of_items_are_read_without_a_warning_in_every_layout(tmp_path, layout):
+    rng = np.random.default_rng(3)
+    items = pd.DataFrame(rng.integers(0, 4, (60, 130)), columns=[f"i{number}" for number in range(130)])
+    visit, client = np.tile([1, 2, 3], 20), np.repeat(np.arange(20), 3)
+    day = [f"2024-0{number}-01" for number in visit]
+    items.assign(client=client, visit=visit, day=day, course=1 + client % 2).to_csv(tmp_path / "s.csv", index=False)
+    measure = {"items": list(items), "range": [0, 3], "higher_is_worse": True, "collected": "before"}
+    study = {"data": "s.csv", **WIDE_OF_ITEMS[layout], "measures": {"symptoms": measure}}
+    (tmp_path / "study.yml").write_text(json.dumps(study), encoding="utf-8")
+    assert load_study(tmp_path / "study.yml").sessions["symptoms"].notna().sum() in (20, 60)
