@@ -16,6 +16,7 @@ from alliance_analysis.draft.profile import describe_table
 from alliance_analysis.draft.roles import find_roles
 from alliance_analysis.draft.words import INTAKE, RATER, SESSION_MARKS, tokens
 from alliance_analysis.study.cells import texts
+from alliance_analysis.study.columns import with_columns
 from alliance_analysis.study.problems import count
 from alliance_analysis.study.vocabulary import CLIENT, DATE, SESSION, THERAPIST
 
@@ -181,7 +182,9 @@ def _together(pieces: Sequence[Piece]) -> Source:
     """Return all rows as one table, in which they are recognised together."""
     first = pieces[0].source
     frames = [
-        piece.source.table.frame if piece.session is None else piece.source.table.frame.assign(session=piece.session)
+        piece.source.table.frame
+        if piece.session is None
+        else with_columns(piece.source.table.frame, {SESSION: piece.session})
         for piece in pieces
     ]
     frame = pd.concat(frames, ignore_index=True)

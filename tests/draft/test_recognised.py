@@ -2,6 +2,7 @@
 
 import files
 import numpy as np
+import pandas as pd
 import pytest
 
 from alliance_analysis.draft.study import draft_study
@@ -272,6 +273,19 @@ def test_a_table_that_cannot_be_used_as_it_is_gets_one_doubt_that_says_why(tmp_p
     draft, _ = drafted(name, tmp_path)
     assert "client" not in draft.draft.columns
     assert [words in doubt for doubt in draft.doubts].count(True) == 1
+
+
+def test_sheets_of_hundreds_of_items_bring_no_warning(tmp_path):
+    items = np.random.default_rng(1).integers(0, 5, (30, 130))
+    with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
+        for number in (1, 2):
+            frame = pd.DataFrame(items, columns=[f"x{at}" for at in range(130)]).assign(client=range(30))
+            frame.to_excel(book, sheet_name=f"T{number}", index=False)
+    draft = draft_study([tmp_path / "book.xlsx"], tmp_path)
+    assert {role: guess.value for role, guess in draft.draft.columns.items()} == {
+        "client": "client",
+        "session": "session",
+    }
 
 
 def test_a_code_for_missing_and_seven_answer_steps(tmp_path):
