@@ -78,11 +78,10 @@ def _answers(block: Block, words: Sequence[str], ask: Ask) -> Answers:
     order = everyday_order(words)
     if order and (steps or block.form is None):
         return _numbered(order, steps[0] if steps else 1, "order")
+    how = "open"
     if steps:
-        told = _ask_order(block, words, ask)
-        if told:
-            return _numbered(told, steps[0], "told")
-    return _numbered(order or list(words), steps[0] if steps else 1, "open")
+        order, how = _ask_order(block, words, ask)
+    return _numbered(order or list(words), steps[0] if steps else 1, how)
 
 
 def _numbered(words: Sequence[str], first: int, how: str) -> Answers:
@@ -112,15 +111,15 @@ def everyday_order(words: Sequence[str]) -> list[str]:
     return []
 
 
-def _ask_order(block: Block, words: Sequence[str], ask: Ask) -> list[str]:
-    """Ask for one word after the other, from the lowest; empty where nobody answers."""
+def _ask_order(block: Block, words: Sequence[str], ask: Ask) -> tuple[list[str], str]:
+    """Ask for one word after the other, from the lowest; "open" with what was said where an answer is left out."""
     left, order = list(words), list[str]()
     while len(left) > 1:
         which = "Which comes next?" if order else "Which is the lowest score?"
         text = f"{names(block.held)} ({block.form}) hold words. {which}"
         answer = ask(Question(text, tuple(left), left[0]))
         if answer is None:
-            return []
+            return [*order, *left], "open"
         order.append(answer)
         left.remove(answer)
-    return [*order, *left]
+    return [*order, *left], "told"

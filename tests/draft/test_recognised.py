@@ -243,6 +243,12 @@ def test_the_order_of_words_is_asked_for_and_then_no_doubt(tmp_path):
     assert symptoms.active and symptoms.keys["answers"] == dict(enumerate(right))
     assert not any("symptoms" in doubt for doubt in draft.doubts)
 
+    half = draft_study(
+        files.answers_in_words(tmp_path), tmp_path, lambda one: ask(one) if "lowest" in one.text else None
+    )
+    (symptoms,) = [one for one in half.draft.measures if one.name == "symptoms"]
+    assert not symptoms.active and symptoms.keys["answers"][0] == right[0]
+
 
 def test_an_answer_takes_a_doubt_away(tmp_path):
     asked = []
