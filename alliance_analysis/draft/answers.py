@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from alliance_analysis.draft.blocks import Block, Setting, find_blocks
 from alliance_analysis.draft.guess import Ask, Question, names
@@ -14,7 +15,7 @@ from alliance_analysis.draft.profile import Answers, Profile, describe_column
 from alliance_analysis.draft.scales import forms
 from alliance_analysis.draft.words import ANSWER_ORDERS, tokens
 from alliance_analysis.study.answers import MOST_ANSWERS, numbers_in_words
-from alliance_analysis.study.cells import texts
+from alliance_analysis.study.cells import distinct
 
 _FEWEST = 3
 
@@ -49,7 +50,8 @@ def with_numbers(source: Source, ask: Ask) -> Source:
         return source
     frame = source.table.frame.copy(deep=False)
     for name, answers in found.items():
-        frame[name] = texts(frame[name]).replace({word: f"{number}" for word, number in answers.numbers})
+        each, numbers = distinct(frame[name]), {word: f"{number}" for word, number in answers.numbers}
+        frame[name] = pd.Series(each.spread(each.texts.replace(numbers)), index=frame.index)
     profiles = tuple(
         replace(describe_column(one.name, frame[one.name], one.label), answers=found[one.name])
         if one.name in found

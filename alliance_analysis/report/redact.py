@@ -18,6 +18,7 @@ _STEPS = (
     (re.compile(rf"first (?:\((?:{_CELL}(?:, )?)+\)|{_CELL}) in rows"), "first in rows"),
     (re.compile(rf"{_CELL} \((rows? [^)]*)\)"), r"\1"),
     (re.compile(r"\b(row \d+)(?:, \1\b)+"), r"\1"),
+    (re.compile(r" \(…(?:, …)*\)"), ""),
     (re.compile(r"If \S+ means missing"), "If they mean missing"),
     (re.compile(r" at (?:/|[A-Za-z]:\\)[^;]*?(?=[;.] )"), ""),
     (re.compile(rf"^{_CELL} is "), "a cell is "),
@@ -58,6 +59,8 @@ def without_cells(text: str, safe: Set[str]) -> str:
     'a cell is not a number (row 88).'
     >>> without_cells("4 values outside 1 to 5; first 99 (row 9), 7 (row 30). Correct them.", set())
     '4 values outside 1 to 5; first row 9, row 30. Correct them.'
+    >>> without_cells("24 cells are words, not numbers ('never', 'often', …). Say which.", set())
+    '24 cells are words, not numbers. Say which.'
     """
     text = _QUOTED.sub(lambda found: found[0] if (found[1] or found[2] or "") in safe else "…", text)
     text = _NEAREST.sub(lambda found: found[0] if set(found[1].split(", ")) <= safe else "", text)
