@@ -24,6 +24,7 @@ from alliance_analysis.study.vocabulary import (
     CLIENT,
     CONDITION,
     DATE,
+    PHASE,
     PLANNED_SESSIONS,
     SESSION,
     STATUS,
@@ -137,7 +138,7 @@ def assemble(sources: Sequence[Source], ask: Ask) -> Draft:
         for piece in one.pieces
     )
     used = [*timed, *([of_clients] if of_clients else [])]
-    candidates = [one for content in used for one in _candidates(content)]
+    candidates = [one for content in used for one in _candidates(content, by_rows=RATER in columns)]
     measures, dropped, leftover = name_measures(candidates, ask)
     words = {role: meanings for one in used for role, meanings in one.source.roles.words.items() if role in columns}
     settings = find_settings(long, columns, timed[0].blocks, ask)
@@ -227,19 +228,21 @@ def _shared_ids(source: Source, other: Source) -> Guess | None:
     if column is None:
         return None
     ids = set(texts(other.table.frame[column])) - {""}
+    taken = {guess.value for guess in source.roles.columns.values()}
     for one in source.profiles:
-        values = set(texts(source.table.frame[one.name])) - {""} if one.distinct > 2 else set()
+        free = one.distinct > 2 and one.name not in taken
+        values = set(texts(source.table.frame[one.name])) - {""} if free else set()
         if len(values) > 2 and len(values & ids) >= 0.8 * len(values):
             return Guess(one.name, f"its values are the client ids of {other.called}")
     return None
 
 
-def _candidates(content: Content) -> list[Candidate]:
-    source = content.source
+def _candidates(content: Content, *, by_rows: bool) -> list[Candidate]:
+    roles = content.source.roles
+    raters, column = (roles.raters, roles.column(RATER)) if by_rows else ({}, None)
     return find_candidates(
-        content.blocks, source.table.frame, source.roles.raters, source.roles.column(RATER),
-        one_row_per_client=source.roles.one_row_per_client,
-    )  # fmt: skip
+        content.blocks, content.source.table.frame, raters, column, one_row_per_client=roles.one_row_per_client
+    )
 
 
 def _columns(long: Sequence[Source], clients: Source | None) -> tuple[dict[str, Guess], list[str]]:
@@ -260,9 +263,12 @@ def _columns(long: Sequence[Source], clients: Source | None) -> tuple[dict[str, 
     if clients and CLIENT in columns and CLIENT in clients.roles.columns:
         notes += _strangers(long[0], clients)
     order = (CLIENT, THERAPIST, SESSION, DATE)
-    return {
-        role: columns[role] for role in (*order, *(one for one in columns if one not in order)) if role in columns
-    }, notes
+    found: dict[str, Guess] = {}
+    for role in (*order, *(one for one in columns if one not in order)):
+        # two files may use one name for two things: the first role has it
+        if role in columns and (role == PHASE or columns[role].value not in {one.value for one in found.values()}):
+            found[role] = columns[role]
+    return found, notes
 
 
 def _ids(source: Source) -> set[str]:

@@ -15,7 +15,8 @@ from alliance_analysis.draft.keying import items_against
 from alliance_analysis.draft.parts import wholes
 from alliance_analysis.draft.scales import Scale, counts, forms, scale_of
 from alliance_analysis.draft.words import ALLIANCE_WORDS, FOLLOW_UP, INTAKE, POST, SYMPTOM_WORDS, fold, tokens
-from alliance_analysis.study.vocabulary import BASELINE, RATERS, SYMPTOMS
+from alliance_analysis.study.definition import CONTRACT_COLUMNS
+from alliance_analysis.study.vocabulary import ALLIANCE, BASELINE, RATERS, SYMPTOMS
 from alliance_analysis.study.vocabulary import FOLLOW_UP as FOLLOW_UP_SUFFIX
 from alliance_analysis.study.vocabulary import POST as POST_SUFFIX
 
@@ -269,7 +270,8 @@ def _slug(text: str) -> str:
     """Return a name the study file allows."""
     plain = re.sub(r"[^a-z0-9]+", "_", fold(text).encode("ascii", "ignore").decode()).strip("_")
     plain = plain if not plain or plain[0].isalpha() else f"scale_{plain}"
-    return f"{plain}_score" if re.search(r"(within|between|first|detrended|lag\d+|^time)$", plain) else plain
+    taken = plain in CONTRACT_COLUMNS or re.search(r"(within|between|first|detrended|lag\d+|^time)$", plain)
+    return f"{plain}_score" if taken else plain
 
 
 def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> DraftMeasure:
@@ -296,7 +298,7 @@ def _measure(name: str, one: Candidate, doubts: tuple[str, ...], ask: Ask) -> Dr
         reverse, more = _reversed(one)
         if reverse is not None:
             keys["reverse"] = reverse
-    if not scale.instrument and one.construct != "alliance":
+    if not scale.instrument and not name.startswith(ALLIANCE):
         keys["higher_is_worse"] = one.worse
     if one.by_session and not block.meaning.phase and (one.construct in ("alliance", "symptoms") or name == SYMPTOMS):
         keys["collected"] = "after" if one.construct == "alliance" else "before"

@@ -214,7 +214,7 @@ def _unknown(block: Block) -> Scale:
     kept = [number for number in seen if number not in codes]
     if not block.items:
         return Scale(None, limits="none", missing=codes, instead=("range: [lowest, highest]",))
-    return Scale(None, limits=(min(kept), max(kept)) if kept else "none", score="mean", missing=codes)
+    return Scale(None, limits=(min(kept), max(kept)) if len(kept) > 1 else "none", score="mean", missing=codes)
 
 
 Fit = tuple[Instrument, str, float, float, "tuple[float, float] | None", str]

@@ -58,8 +58,8 @@ def _numbers(source: Source, columns: dict[str, Guess], blocks: Sequence[Block])
 
 def _once_per_rater(source: Source) -> bool:
     """Whether no person rated a client twice: the data have one time point."""
-    keys = [str(source.roles.column(role)) for role in (CLIENT, RATER)]
-    return not source.table.frame[keys].apply(texts).duplicated().any()
+    keys = [name for role in (CLIENT, RATER) if (name := source.roles.column(role))]
+    return CLIENT in source.roles.columns and not source.table.frame[keys].apply(texts).duplicated().any()
 
 
 def _episodes(source: Source, ask: Ask) -> Guess | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,13 @@ def translate(table: Table, definition: Definition, role: str) -> Table:
     if not words or column not in table.frame:
         return table
     written = texts(table.frame[column])
-    return replace(table, frame=with_columns(table.frame, {column: written.map(words).fillna(written)}))
+    return replace(table, frame=with_columns(table.frame, {column: _replaced(written, words)}))
+
+
+def _replaced(written: pd.Series, words: Mapping[str, str]) -> pd.Series:
+    """Return texts with the known words replaced; where none occurs, mapping would make numbers of the column."""
+    known = written.isin(list(words))
+    return written.where(~known, written.map(words)) if known.any() else written
 
 
 def split_phases(table: Table, definition: Definition, own: str, shared: str) -> Table:
@@ -45,7 +51,8 @@ def split_phases(table: Table, definition: Definition, own: str, shared: str) ->
         return table
     written = texts(table.frame[shared])
     phases, sessions = definition.shape.words.get(PHASE, {}), definition.shape.words.get(SESSION, {})
-    phase = written.map(phases).where(~written.isin(list(sessions)), TREATMENT).fillna("")
+    phase = _replaced(written, phases).where(written.isin(list(phases)), "")
+    phase = phase.where(~written.isin(list(sessions)), TREATMENT)
     phase = phase.where((phase != "") | ~written.str.fullmatch(r"\d+"), TREATMENT)
     number = written.where(~written.isin(list(phases)) | written.isin(list(sessions)), "")
     return replace(table, frame=with_columns(table.frame, {shared: number, own: phase}))
