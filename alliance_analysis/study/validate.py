@@ -356,9 +356,11 @@ def _settle_repeated_ids(definition: Definition, parts: list[Part], clients: Par
             f"{count(len(shared), 'client id')} stood under more than one therapist and became one id per therapist."
         )
         for part in [*parts, *([clients] if clients else [])]:
+            if CLIENT not in part.frame:
+                continue  # told elsewhere
             if THERAPIST in part.frame:
                 part.frame = separate_people(part.frame, shared)
-            elif CLIENT in part.frame and (number := int(part.frame[CLIENT].isin(shared).sum())):
+            elif number := int(part.frame[CLIENT].isin(shared).sum()):
                 text = f"{count(number, 'row')} with an id that several people share. Add the column therapist here."
                 log.problems.append(Problem(part.table.name, CLIENT, text))
     if clients and CLIENT in clients.frame and (text := repeated_keys(clients.frame[[CLIENT]], clients.rows, "client")):

@@ -288,6 +288,6 @@ def test_a_prefix_that_makes_two_columns_of_one_name_is_refused(tmp_path, sessio
 @pytest.mark.parametrize("shared", [False, True])
 def test_words_that_no_cell_holds_change_nothing(tmp_path, sessions, shared):
     sessions.to_csv(tmp_path / "s.csv", index=False)
-    words = {"session": {"1": "First"}, **({"phase": {"post": "Last"}} if shared else {})}
+    words = {"session": {"1": "First"}}
     columns = {"session": "session", **({"phase": "session"} if shared else {})}
     same(study(tmp_path, data="s.csv", columns=columns, words=words), sessions)

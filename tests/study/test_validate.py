@@ -234,6 +234,12 @@ def test_shared_ids_need_the_therapist_in_the_clients_file(message: Message) -> 
     )
 
 
+def test_a_clients_file_without_clients_is_told_where_ids_are_shared(message: Message) -> None:
+    study = STUDY + "clients: clients.csv\nrepeated_client_ids: different_people\n"
+    said = message(study, changed("c2,t1,2", "c2,t2,2"), clients_csv="therapist\nt1\n")
+    assert "client: there is no such column; the file has 'therapist'" in said
+
+
 def test_many_problems_come_at_once_sorted_by_file_and_place(message: Message) -> None:
     study = """\
 study: {title: Bad, simulted: false}
