@@ -80,8 +80,16 @@ def test_a_file_that_cannot_be_read_gets_one_line_and_leaves_no_study(run, tmp_p
         (tmp_path / name).write_bytes(content)
     code, out, err = run("new", tmp_path / name, "--out", tmp_path / "study.yml")
     assert (code, out) == (2, "")
-    assert err.startswith(f"alliance: {name}: ") and "Traceback" not in err
+    assert f"{name}: " in err.splitlines()[0] and "Traceback" not in err and "study.yml" not in err
     assert not (tmp_path / "study.yml").exists()
+
+
+def test_a_folder_and_a_misspelt_name_are_told_apart(run, file, tmp_path):
+    out = tmp_path / "study.yml"
+    assert run("new", tmp_path, "--out", out)[2] == f"alliance: {tmp_path}: is a folder. Name the files in it.\n"
+    missing = tmp_path / "session.csv"
+    text = f"alliance: {missing}: there is no such file; nearest: sessions.csv. Correct the name.\n"
+    assert run("new", missing, "--out", out)[2] == text
 
 
 def test_a_person_is_asked_and_a_wrong_answer_is_asked_again(run, file, tmp_path):

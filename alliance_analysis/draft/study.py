@@ -12,6 +12,7 @@ from alliance_analysis.draft.guess import Ask, take_guess
 from alliance_analysis.draft.look import look_at
 from alliance_analysis.draft.write import doubts, study_text
 from alliance_analysis.errors import DataError
+from alliance_analysis.study.problems import nearest
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,18 @@ def draft_study(files: Sequence[str | Path], folder: str | Path = ".", ask: Ask 
     """
     if not files:
         raise DataError("No file was named. Name at least one file of sessions.")
+    for file in map(Path, files):
+        _refuse_what_is_no_file(file)
     sources = [source for file in files for source in look_at(Path(file), _named_from(Path(file), Path(folder)))]
     return StudyDraft(assemble(sources, ask))
+
+
+def _refuse_what_is_no_file(file: Path) -> None:
+    if file.is_dir():
+        raise DataError(f"{file}: is a folder. Name the files in it.")
+    if not file.exists():
+        there = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
+        raise DataError(f"{file}: there is no such file{nearest(file.name, there)}. Correct the name.")
 
 
 def _named_from(file: Path, folder: Path) -> str:
