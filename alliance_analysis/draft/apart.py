@@ -23,14 +23,11 @@ def keep_apart(contents: Sequence[Content], ask: Ask) -> list[Content]:
     ask : callable
         Puts a question to the user.
     """
-    prefixes: dict[str, Content] = {}
-    for one in contents:
-        if any(_clash(one.blocks, other.blocks) for other in contents if _are_apart(one, other)):
-            prefix, number = _plain(one.source.title), 2
-            while prefix in prefixes:
-                prefix, number = f"{_plain(one.source.title)}{number}_", number + 1
-            prefixes[prefix] = one
-    renamed = {id(one): _with_prefix(one, prefix, ask) for prefix, one in prefixes.items()}
+    clashing = [
+        one for one in contents if any(_clash(one.blocks, other.blocks) for other in contents if _are_apart(one, other))
+    ]
+    prefixes = _prefixes([one.source.title for one in clashing])
+    renamed = {id(one): _with_prefix(one, prefix, ask) for one, prefix in zip(clashing, prefixes, strict=True)}
     return [renamed.get(id(one), one) for one in contents]
 
 
@@ -40,8 +37,13 @@ def _are_apart(one: Content, other: Content) -> bool:
 
 
 def _clash(blocks: Sequence[Block], others: Sequence[Block]) -> bool:
-    theirs = {column for block in others for column in block.held}
-    return any(not theirs.isdisjoint(block.held) for block in blocks if block.items or _is_bare_score(block))
+    """Whether one name stands for two things: items, a score of nobody knows what, or ratings of two people."""
+    return any(
+        not set(block.held).isdisjoint(other.held)
+        and (block.items or _is_bare_score(block) or block.meaning.raters != other.meaning.raters)
+        for block in blocks
+        for other in others
+    )
 
 
 def _is_bare_score(block: Block) -> bool:
@@ -49,9 +51,24 @@ def _is_bare_score(block: Block) -> bool:
     return bool(block.meaning.score) and block.meaning.alias is None and not block.meaning.rest
 
 
-def _plain(title: str) -> str:
-    plain = re.sub(r"[\W_]+", "_", fold(title)).strip("_")
-    return f"{plain or 'file'}_"
+def _prefixes(titles: Sequence[str]) -> list[str]:
+    """Return for each title as many of its first words as tell it from the others.
+
+    Examples
+    --------
+    >>> _prefixes(["WAI-SR, client", "WAI-SRT, therapist", "PHQ9", "PHQ9"])
+    ['wai_sr_', 'wai_srt_', 'phq9_', 'phq9_2_']
+    """
+    words = [re.findall(r"[^\W_]+", fold(title)) or ["file"] for title in titles]
+    found: list[str] = []
+    for at, own in enumerate(words):
+        others = [one for other, one in enumerate(words) if other != at]
+        length = next((n for n in range(1, len(own)) if all(one[:n] != own[:n] for one in others)), len(own))
+        prefix, number = f"{'_'.join(own[:length])}_", 2
+        while prefix in found:
+            prefix, number = f"{'_'.join(own)}_{number}_", number + 1
+        found.append(prefix)
+    return found
 
 
 def _with_prefix(content: Content, prefix: str, ask: Ask) -> Content:

@@ -442,3 +442,15 @@ def episodes(folder):
     again = C[C["client"] % 4 == 0].assign(therapist="T77")
     frame = pd.concat([C[KEYS].assign(treatment_episode=1), again[KEYS].assign(treatment_episode=2)], ignore_index=True)
     return [text(folder, "s.csv", frame.assign(bdi=10 + frame.index % 30))]
+
+
+def sheets_of_two_raters(folder):
+    """One score of the same name from each, and other names for the keys."""
+    clients = C[["client", "session"]].rename(columns={"client": "Patient ID", "session": "Session"})
+    clients = clients.assign(WAI=wai("{}").mean(axis=1).round(2), PHQ9=phq("{}").sum(axis=1))
+    therapists = C[KEYS].rename(columns={"client": "Pat", "therapist": "Therapist", "session": "Sess"})
+    with pd.ExcelWriter(folder / "dyads.xlsx") as book:
+        clients.to_excel(book, sheet_name="Patients", index=False)
+        scores = wai("{}", "alliance_t", 3).mean(axis=1).round(2)
+        therapists.assign(WAI=scores).to_excel(book, sheet_name="Therapists", index=False)
+    return [folder / "dyads.xlsx"]

@@ -99,6 +99,11 @@ KNOWN = {
         {"symptoms": "BDI-II"},
         ["each episode is taken for a person of its own"],
     ),
+    "sheets_of_two_raters": (
+        {"client": "Pat", "therapist": "Therapist", "session": "Sess"},
+        {**WAI, "alliance_therapist": "WAI-SRT", **PHQ},
+        ["which form of the WAI"],
+    ),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
@@ -183,6 +188,7 @@ def test_the_sessions_of_a_draft_are_those_of_the_clinic(tmp_path):
         "two_rows_of_names",
         "files_with_the_same_names",
         "files_with_a_score_each",
+        "sheets_of_two_raters",
         "files_of_two_clinics",
     ):
         folder = tmp_path / name
