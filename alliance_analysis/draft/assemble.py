@@ -16,6 +16,7 @@ from alliance_analysis.draft.look import Source
 from alliance_analysis.draft.measures import Candidate, DraftMeasure, find_candidates, name_measures
 from alliance_analysis.draft.names import find_patterns, name_with_session, read_words
 from alliance_analysis.draft.profile import Profile
+from alliance_analysis.draft.roles import find_roles
 from alliance_analysis.draft.settings import find_settings
 from alliance_analysis.draft.stack import stack
 from alliance_analysis.draft.words import RATER, fold, tokens, word_set
@@ -182,13 +183,9 @@ def _with_client(source: Source, sources: Sequence[Source], ask: Ask) -> Source:
             )
     if guess is None:
         return source
-    values = texts(source.table.frame[str(guess.value)])
-    filled = values[values != ""]
-    roles = replace(
-        source.roles, columns={**source.roles.columns, CLIENT: guess}, clients=int(filled.nunique()),
-        one_row_per_client=bool(filled.is_unique),
-    )  # fmt: skip
-    return replace(source, roles=roles)
+    again, known = find_roles(source.table.frame, source.profiles, guess), source.roles
+    columns = {role: one for role, one in again.columns.items() if one.value not in taken} | known.columns
+    return replace(source, roles=replace(again, columns=columns, words=again.words | known.words))
 
 
 def _turned(source: Source) -> str:

@@ -64,10 +64,23 @@ class Roles:
         return str(self.columns[role].value) if role in self.columns else None
 
 
-def find_roles(frame: pd.DataFrame, profiles: Iterable[Profile]) -> Roles:
-    """Find the columns of one file that are no scores."""
+def find_roles(frame: pd.DataFrame, profiles: Iterable[Profile], client_guess: Guess | None = None) -> Roles:
+    """Find the columns of one file that are no scores.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The file.
+    profiles : iterable of Profile
+        Its columns, described.
+    client_guess : Guess, optional
+        The column of the clients, where something else than its name says so.
+    """
     search = Search(frame, profiles)
-    _client(search)
+    if client_guess is None:
+        _client(search)
+    else:
+        search.found[CLIENT] = client_guess
     client = str(search.found[CLIENT].value) if CLIENT in search.found else None
     raters = _raters(search)
     find_episode(search)

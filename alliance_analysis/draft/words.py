@@ -69,7 +69,8 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "vpn vp "
             "paciente client_id cliente patientnummer patientencode patientennummer dossier cliente usager "
             "deltager deltaker patienten klienten cid pseudonym chiffre chiffrenummer fallnummer casenumber "
-            "patientennr clientnummer clientnumber patientnumber externaldatareference 患者 来访者 المريض العميل"
+            "patientennr clientnummer clientnumber patientnumber externaldatareference 患者 来访者 المريض العميل "
+            "paziente pasient pasientnr klientnr pacjent danisan danısan hasta pacijent klijent patsient utente"
         ),
         word_set("id code case caseid fall fallnr record recordid key ident kennung nummer uid codice codigo "
             "externalreference ref reference serial pseudo"),
@@ -78,7 +79,8 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         word_set(
             "therapist therapistid ther therid therapeut therapeutin therapeutid thid tid thnr counselor counsellor "
             "clinician clinicianid provider practitioner behandler behandlerin behandelaar terapeuta therapeute "
-            "terapeut psychologue psicologo intervenant 治疗师 المعالج therapeutennummer therapeutencode therapistcode"
+            "terapeut terapist psykolog behandlare psykoterapeut psicoterapeuta psychologue psicologo "
+            "intervenant 治疗师 المعالج therapeutennummer therapeutencode therapistcode"
         ),
         word_set("staff worker psychologist psychologe th trainee"),
     ),
@@ -87,7 +89,7 @@ NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "session sessionnr sessionno sessionnumber sessnr sess sessno sitzung sitzungnr sitzungsnr "
             "sitzungsnummer "
             "sitz sitznr stunde stundennr therapiestunde seance sesion sessao seduta sessie sessienummer sessionsnr "
-            "会谈 会话 الجلسة sessionid contact kontakt sz"
+            "会谈 会话 الجلسة sessionid contact kontakt sz sesja seans samtal seanca sedute"
         ),
         word_set(
             "time timepoint occasion visit visitnr week woche wave welle mzp messzeitpunkt zeitpunkt termin "
@@ -164,11 +166,13 @@ START_WORDS = word_set("start beginn begin first erste anmeldung referral intake
 
 RATER_WORDS: dict[str, frozenset[str]] = {
     "client": word_set(
-        "client clients c cl pat patient patients pt p klient klientin k kl self selbst patientin cliente paciente "
+        "client clients c cl pat patient patients pt p klient klientin k kl self selbst patientin cliente "
+        "paciente paziente pasient pacjent danisan danısan hasta "
         "participant usager kunde proband user clientrated patientrated clientform 来访者 患者 العميل المريض"
     ),
     "therapist": word_set(
         "therapist therapists t th ther thp therapeut therapeutin counselor counsellor clinician terapeuta "
+        "terapeut terapist "
         "therapeute "
         "tp therapistrated provider behandler tx terapeut thera therapistform 治疗师 المعالج"
     ),

@@ -454,3 +454,16 @@ def sheets_of_two_raters(folder):
         scores = wai("{}", "alliance_t", 3).mean(axis=1).round(2)
         therapists.assign(WAI=scores).to_excel(book, sheet_name="Therapists", index=False)
     return [folder / "dyads.xlsx"]
+
+
+def names_in_other_languages(folder):
+    """One clinic, its columns named in Polish; the column of the clients in Turkish."""
+    frame = pd.DataFrame({"Danışan": C["client"], "Terapeuta": C["therapist"], "Sesja": C["session"]})
+    scores = {"WAI pacjent": wai("{}").mean(axis=1), "WAI terapeuta": wai("{}", "alliance_t", 3).mean(axis=1)}
+    return [text(folder, "s.csv", frame.assign(**scores, BDI=phq("{}", 21).sum(axis=1)).round(2))]
+
+
+def ids_without_a_name(folder):
+    """Nothing says client; once the ids are taken for it, the numbers that count up within each are the sessions."""
+    frame = pd.DataFrame({"kod_x": "K" + C["client"].astype(str), "n": C["session"], "PHQ9": phq("{}").sum(axis=1)})
+    return [text(folder, "s.csv", frame)]

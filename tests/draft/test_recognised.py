@@ -104,6 +104,16 @@ KNOWN = {
         {**WAI, "alliance_therapist": "WAI-SRT", **PHQ},
         ["which form of the WAI"],
     ),
+    "names_in_other_languages": (
+        {"client": "Danışan", "therapist": "Terapeuta", "session": "Sesja"},
+        {"alliance_client": "WAI-SR", "alliance_therapist": "WAI-SRT", "symptoms": "BDI-II"},
+        ["which form of the WAI"],
+    ),
+    "ids_without_a_name": (
+        {"client": "kod_x", "session": "n"},
+        PHQ,
+        ["no name says which column holds the clients", "count up within"],
+    ),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
