@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from alliance_analysis.study.answers import MOST_ANSWERS, numbers_in_words
 from alliance_analysis.study.cells import distinct
 
 _FEWEST = 3
+_CODE = re.compile(r"[A-Za-z]{1,3}\d{1,2}")
 
 
 def with_numbers(source: Source, ask: Ask) -> Source:
@@ -75,7 +77,8 @@ def _are_answers(block: Block, words: Sequence[str]) -> bool:
 def _answers(block: Block, words: Sequence[str], ask: Ask) -> Answers:
     said = numbers_in_words(words)
     if said:
-        return Answers(tuple(sorted(said.items(), key=lambda one: one[1])), "said")
+        codes = all(_CODE.fullmatch(word) for word in words)
+        return Answers(tuple(sorted(said.items(), key=lambda one: one[1])), "code" if codes else "said")
     steps = _steps(block, len(words))
     order = everyday_order(words)
     if order and (steps or block.form is None):

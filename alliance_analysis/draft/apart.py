@@ -38,11 +38,12 @@ def _are_apart(one: Content, other: Content) -> bool:
 
 def _clash(blocks: Sequence[Block], others: Sequence[Block]) -> bool:
     """Whether one name stands for two things: items, a score of nobody knows what, or ratings of two people."""
+    theirs = {column: other for other in others for column in other.held}
     return any(
-        not set(block.held).isdisjoint(other.held)
-        and (block.items or _is_bare_score(block) or block.meaning.raters != other.meaning.raters)
+        block.items or _is_bare_score(block) or block.meaning.raters != theirs[column].meaning.raters
         for block in blocks
-        for other in others
+        for column in block.held
+        if column in theirs
     )
 
 

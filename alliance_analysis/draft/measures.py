@@ -324,8 +324,11 @@ def _in_words(block: Block) -> tuple[dict[int, str | list[str]], str, str]:
     if any(one.how == "open" for one in held):
         return written, "its answers are words, and nothing says which number each stands for: put them right", ""
     shown = ", ".join(word for words in (found[number] for number in sorted(found)) for word in words)
-    ordered = any(one.how == "order" for one in held)
-    return written, "", f"its answers are words, put in the order of everyday language: {shown}" if ordered else ""
+    doubts = {
+        "order": f"its answers are words, put in the order of everyday language: {shown}",
+        "code": f"its answers are codes, {shown}, read as the numbers in them",
+    }
+    return written, "", next((doubts[one.how] for one in held if one.how in doubts), "")
 
 
 def _label(one: Candidate) -> str:

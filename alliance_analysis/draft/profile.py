@@ -29,7 +29,8 @@ class Answers:
     numbers : tuple of (str, int)
         Each word with its number, from the lowest.
     how : str
-        "said" by the words themselves, "order" of everyday language, "told" by the user, "open": nobody knows.
+        "said" by the words themselves, "code" with a number, "order" of everyday language, "told" by the user, "open":
+        nobody knows.
     """
 
     numbers: tuple[tuple[str, int], ...]

@@ -95,7 +95,7 @@ def _repeated(source: Source, ask: Ask) -> Guess | None:
     of_them = keys[keys[names[CLIENT]].isin(several.index[several > 1])]
     by_session = [names[role] for role in (CLIENT, SESSION, RATER) if role in names]
     clash = SESSION in names and bool(of_them.duplicated(by_session).mean() > _MANY)
-    likely, other = (_DIFFERENT, _SAME) if clash else (_SAME, _DIFFERENT)
+    likely = _DIFFERENT if clash else _SAME
     numbers = "their session numbers stand twice" if clash else "their session numbers go on"
     why = numbers if SESSION in names else "no more is known"
     clients = count(number, "client id stands", "client ids stand")
@@ -103,6 +103,7 @@ def _repeated(source: Source, ask: Ask) -> Guess | None:
         Question(f"{clients} under several therapists. Are they the same person each?", (_SAME, _DIFFERENT), likely)
     )
     doubt = "" if answer else f"{count(number, 'id')} taken for {likely.replace('_', ' ')}, because {why}"
+    other = _SAME if (answer or likely) == _DIFFERENT else _DIFFERENT
     return Guess(
         answer or likely, f"{clients} under several therapists; {why}", doubt, (f"repeated_client_ids: {other}",)
     )

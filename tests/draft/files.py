@@ -467,3 +467,10 @@ def ids_without_a_name(folder):
     """Nothing says client; once the ids are taken for it, the numbers that count up within each are the sessions."""
     frame = pd.DataFrame({"kod_x": "K" + C["client"].astype(str), "n": C["session"], "PHQ9": phq("{}").sum(axis=1)})
     return [text(folder, "s.csv", frame)]
+
+
+def codes_of_answers(folder):
+    """LimeSurvey exports the codes of answers: A1, A2 ..."""
+    codes = dict(zip(range(1, 6), (f"A{number}" for number in range(1, 6)), strict=True))
+    frame = C[["client", "session"]].join(wai("WAI[SQ{:03d}]").replace(codes))
+    return [text(folder, "results.csv", frame)]

@@ -114,6 +114,7 @@ KNOWN = {
         PHQ,
         ["no name says which column holds the clients", "count up within"],
     ),
+    "codes_of_answers": (BOTH, WAI, ["its answers are codes, A1, A2, A3, A4, A5, read as the numbers in them"]),
     "visits": ({**CLIENT, "session": "visit", "phase": "visit"}, PHQ, ["'Mid'"]),
     "visits_and_sessions": ({**CLIENT, "session": "visit", "phase": "visit"}, {**WAI, **PHQ}, []),
     "totals": (
