@@ -152,6 +152,10 @@ class Definition:
         line = self.lines.get(path, 1)
         return Problem(self.path.name, f"line {line}", text, line)
 
+    def is_told(self, path: KeyPath) -> bool:
+        """Say whether a problem of the study file is already about a key or something below it."""
+        return any(told[: len(path)] == path for told in self.told)
+
 
 def read_definition(path: Path) -> tuple[Definition, list[Problem], list[str]]:
     """Read a study file; return what it says, what is wrong with it, and sentences worth noting.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -197,7 +197,8 @@ def _add_measure(part: _Reading, measure: Measure, definition: Definition) -> No
             own = cells if part.raters is None else cells.where(part.raters == measure.rater)
             missing, comma = (*definition.missing, *measure.missing), part.table.decimal_comma
             read = read_numbers(own, part.rows, missing, dict(measure.answers), decimal_comma=comma)
-            part.keep(name, column, read)
+            told = definition.is_told(("measures", measure.name, "answers"))
+            part.keep(name, column, replace(read, complaints=()) if told else read)
         if complaint := range_complaint(part.values[name].to_numpy(), part.rows, low, high):
             part.wrong(name, complaint)
 

@@ -307,7 +307,8 @@ def _scored(
     log.notes += notes
     # a subscale that the package computes by itself is nothing the user can mend
     stated = [name for name in present if name in measures or present[name].column]
-    for name, text in _without_information(file, scored[stated], log.problems):
+    told = [name for name in stated if _is_told(present[name], definition, log.problems)]
+    for name, text in _without_information(scored[[name for name in stated if name not in told]]):
         if _needs_values(name) and (session_level or scored[name].isna().all()):
             text += "; a measure has to vary. Correct the column, or delete the measure from study.yml."
             log.problems.append(Problem(file, name, text))
@@ -372,13 +373,19 @@ def _needs_values(name: str) -> bool:
     return name == SYMPTOMS or name.startswith(ALLIANCE)
 
 
-def _without_information(file: str, frame: pd.DataFrame, told: list[Problem]) -> list[tuple[str, str]]:
+def _is_told(measure: Measure, definition: Definition, problems: list[Problem]) -> bool:
+    """Whether something is said of a measure's own cells or of how they are read, from which the rest may follow."""
+    if definition.is_told(("measures", measure.name, "answers")):
+        return True
+    items = {*measure.items, *(f"{item} of the {measure.rater}" for item in measure.items)}
+    return any(problem.place in items or problem.place.split()[0] == measure.name for problem in problems)
+
+
+def _without_information(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Return the measures whose values are all missing or all alike, with how many there are."""
     found = []
-    for name in frame:
+    for name in frame if len(frame) else ():
         values = frame[name].dropna()
-        if any(problem.file == file and problem.place.split()[0] == name for problem in told) or frame.empty:
-            continue
         if values.empty:
             found.append((name, f"all {count(len(frame), 'value')} are missing"))
         elif len(values) > 1 and values.nunique() == 1:

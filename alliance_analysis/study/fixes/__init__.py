@@ -21,7 +21,6 @@ from alliance_analysis.study.tidy import Part, range_complaint
 from alliance_analysis.study.vocabulary import SESSION
 
 _OUTSIDE = (" value outside ", " values outside ")
-_NOTHING_LEFT = "values are missing; a measure has to vary"
 _NO_NUMBERS = (" is not a number (row ", " cells are not numbers; ")
 
 
@@ -48,8 +47,6 @@ def add_fixes(problems: Sequence[Problem], definition: Definition, parts: Sequen
     left = list(problems)
     for battery, own in zip(found_in, codes, strict=True):
         told, left = _told_of(battery, left)
-        if are_words(battery):  # that no number is left follows from it
-            left = [one for one in left if not (one.place == battery.measure.name and _NOTHING_LEFT in one.text)]
         found += [_with_cells_fix(one, battery, own, definition, everywhere) for one in _merged(told, battery)]
     return found + [_with_fix(one, definition, parts) for one in left]
 
